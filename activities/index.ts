@@ -1,0 +1,83 @@
+/** Every activity: the side effects that workflows order. Arguments and results are paths, hashes and small numbers. */
+import { Context } from '@temporalio/activity';
+import type { StepRun } from '../pipeline/step.ts';
+import type { RuntimeChoice, StudyPlan } from '../pipeline/study.ts';
+import { type FinalRow, finishCohort, type GroupResult } from './finish.ts';
+import { studyOf } from './plan.ts';
+import { type PreparedSession, prepareSession } from './prepare.ts';
+import { publishSubject, type SubjectMaps, type SubjectSummary } from './publish.ts';
+import { runStep, type StepResult } from './run-step.ts';
+import { runtimeFor } from './runtimes.ts';
+
+export type { GroupResult } from './finish.ts';
+export type { PreparedSession } from './prepare.ts';
+export type { PublishedSession, SubjectMaps, SubjectSummary } from './publish.ts';
+export type { StepResult } from './run-step.ts';
+
+const HEARTBEAT_MS = 5000;
+
+/** Keeps the heartbeat going while `work` runs. */
+async function beating<T>(work: () => Promise<T>): Promise<T> {
+  const context = Context.current();
+  const timer = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** @param version of delta-md, for records and reports */
+export function createActivities(version: string) {
+  return {
+    /** Runs one step, or takes its result from the store. */
+    async runStep({
+      run,
+      work,
+      runtime,
+    }: {
+      run: StepRun;
+      work: string;
+      runtime: RuntimeChoice;
+    }): Promise<StepResult> {
+      return runStep(run, work, await runtimeFor(runtime));
+    },
+
+    /** Finds and checks the inputs of one session. */
+    async prepareSession({
+      plan,
+      subject,
+      session,
+    }: {
+      plan: StudyPlan;
+      subject: string;
+      session: string | null;
+    }): Promise<PreparedSession> {
+      return beating(() => prepareSession(plan, subject, session));
+    },
+
+    /** Averages MD by region and writes a subject's outputs. */
+    async publishSubject({
+      plan,
+      subject,
+      maps,
+    }: {
+      plan: StudyPlan;
+      subject: string;
+      maps: SubjectMaps;
+    }): Promise<SubjectSummary> {
+      const context = Context.current();
+      return beating(async () =>
+        publishSubject(await studyOf(plan), plan, subject, maps, () => context.heartbeat()),
+      );
+    },
+
+    /** Tables, statistics and report of a cohort. */
+    async finishCohort({ plan, rows }: { plan: StudyPlan; rows: readonly FinalRow[] }): Promise<GroupResult> {
+      const context = Context.current();
+      return beating(async () => finishCohort(await studyOf(plan), rows, version, () => context.heartbeat()));
+    },
+  };
+}
+
+export type Activities = ReturnType<typeof createActivities>;

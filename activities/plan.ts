@@ -1,0 +1,85 @@
+/** From a study file to what the orchestration starts with, and back. */
+import { loadStudy } from '../config/load.ts';
+import type { Study } from '../config/study.ts';
+import { sameGrid } from '../imaging/image.ts';
+import { readGrid } from '../imaging/nifti.ts';
+import { DeltaMdError } from '../pipeline/failures.ts';
+import type { StudyPlan, SubjectEntry } from '../pipeline/study.ts';
+import { discoverCohort } from './bids/cohort.ts';
+import { named } from './failures.ts';
+import { hashFile } from './store.ts';
+
+/** Affines may differ by rounding of the tools that wrote them, far below a voxel. */
+const GRID_TOLERANCE_MM = 0.05;
+
+/** Regions are numbers on the template's grid; on any other they would be read from the wrong places. */
+async function checkRegions({ template, rois }: Study): Promise<void> {
+  const [of, on] = await named({}, () => Promise.all([readGrid(rois.image), readGrid(template)]));
+  if (!sameGrid(of.grid, on.grid, GRID_TOLERANCE_MM))
+    throw new DeltaMdError(
+      'INPUT_CONTRADICTS',
+      `${rois.image} (${of.grid.dims.join(' x ')}) is not on the grid of the template ${template} (${on.grid.dims.join(' x ')})`,
+      { remedy: 'Resample the label image onto the template with nearest-neighbour interpolation' },
+    );
+}
+
+/**
+ * The plan of a study, which stays fixed while a cohort runs, and its subjects.
+ * @throws DeltaMdError for a wrong participants table, or regions on another grid than the template
+ */
+export async function planCohort(study: Study): Promise<{ plan: StudyPlan; subjects: SubjectEntry[] }> {
+  await checkRegions(study);
+  const label = (role: string) => study.sessions.find((session) => session.role === role)?.label;
+  const { resources } = study;
+  const { subjects, directions } = await discoverCohort(study);
+  const plan: StudyPlan = {
+    study: study.study,
+    studyFile: study.file,
+    work: study.work,
+    sessions: {
+      baseline: label('baseline') ?? label('only') ?? null,
+      followup: label('followup') ?? undefined,
+    },
+    directions,
+    profile: study.profile,
+    template: { path: study.template, sha256: await hashFile(study.template) },
+    runtime: study.runtime,
+    retries: { toolRetries: study.retries.tool, memoryLimitMiB: resources.memoryLimitMiB },
+    cpus: resources.cpus,
+    memoryMiB: resources.memoryMiB,
+    timeFactor: resources.timeFactor,
+    subjectsAtOnce: resources.subjectsAtOnce,
+  };
+  return {
+    plan,
+    subjects: subjects.map(({ subject, group, excluded }) => ({
+      subject,
+      group,
+      excluded: excluded?.reason,
+    })),
+  };
+}
+
+/**
+ * The study of a running plan: the study file as it is now, with what the command line changed for this run.
+ * @throws DeltaMdError CONFIG_INVALID with every problem and its line
+ */
+export async function studyOf(plan: StudyPlan): Promise<Study> {
+  const loaded = await loadStudy(plan.studyFile);
+  if (!loaded.ok) {
+    const problems = loaded.problems.map((p) => `line ${p.line}: ${p.message}. ${p.remedy}`);
+    throw new DeltaMdError('CONFIG_INVALID', `${plan.studyFile}: ${problems.join('; ')}`);
+  }
+  const { baseline, followup } = plan.sessions;
+  return {
+    ...loaded.study,
+    work: plan.work,
+    sessions:
+      followup === undefined
+        ? [{ role: 'only', label: baseline }]
+        : [
+            { role: 'baseline', label: baseline },
+            { role: 'followup', label: followup },
+          ],
+  };
+}

@@ -1,0 +1,226 @@
+/** A finished subject's outputs: maps and tables as BIDS derivatives, pictures, and every step's record. */
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { Study } from '../config/study.ts';
+import { encodeNifti, readImage } from '../imaging/nifti.ts';
+import type { FileRef } from '../pipeline/step.ts';
+import type { StudyPlan } from '../pipeline/study.ts';
+import {
+  copyInto,
+  derivativePath,
+  type Entities,
+  labelOf,
+  sidecarOf,
+  tsv,
+  writeInto,
+  writeJsonInto,
+} from './derivatives.ts';
+import { drawSubject } from './draw.ts';
+import { recordsBehind } from './provenance.ts';
+import { roiValues } from './rois.ts';
+
+/** Maps of one session, native and in template space. */
+export interface PublishedSession {
+  readonly session: string | null;
+  readonly fa: FileRef;
+  readonly md: FileRef;
+  readonly v1: FileRef;
+  readonly s0: FileRef;
+  readonly mask: FileRef;
+  readonly dwi: FileRef;
+  readonly bvals: FileRef;
+  readonly bvecs: FileRef;
+  readonly movement: FileRef;
+  readonly b0s: FileRef;
+  readonly unwarped?: FileRef;
+  readonly fieldHz?: FileRef;
+  readonly mdInTemplate: FileRef;
+  readonly notes: readonly string[];
+}
+
+export interface SubjectMaps {
+  /** Baseline, then follow-up where there is one. */
+  readonly sessions: readonly PublishedSession[];
+  /** Baseline FA on the template's grid. */
+  readonly faInTemplate: FileRef;
+  readonly warp: FileRef;
+  readonly affine: FileRef;
+  readonly followupToBaseline?: FileRef;
+}
+
+/** What the cohort learns of a finished subject: small, no image data. */
+export interface SubjectSummary {
+  readonly sessions: number;
+  /** Regions below the study's coverage, as `ses-1 lBA10`. */
+  readonly flagged: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** Name of the ROI table's file; also how statistics find it again. */
+export function scalarstatsPath(study: Study, subject: string, session: string | null): string {
+  return derivativePath(study.output, {
+    subject,
+    session,
+    space: labelOf(study.template),
+    segmentation: labelOf(study.rois.image),
+    suffix: 'scalarstats',
+    extension: '.tsv',
+  });
+}
+
+export const SCALARSTATS_COLUMNS = [
+  'node',
+  'index',
+  'scalar',
+  'mean',
+  'stdev',
+  'median',
+  'voxels',
+  'voxels_with_data',
+  'coverage',
+  'flagged',
+] as const;
+
+const MODEL = { Description: 'Diffusion Tensor', Parameters: { FitMethod: 'wls' } };
+
+export async function publishSubject(
+  study: Study,
+  plan: StudyPlan,
+  subject: string,
+  maps: SubjectMaps,
+  beat: () => void,
+): Promise<SubjectSummary> {
+  const space = labelOf(study.template);
+  const flagged: string[] = [];
+  const labels = await readImage(study.rois.image);
+  const template = await readImage(plan.template.path);
+  const inTemplate: Float32Array[] = [];
+  for (const one of maps.sessions) {
+    beat();
+    const { session } = one;
+    const at = (entities: Omit<Entities, 'subject' | 'session'>) =>
+      derivativePath(study.output, { subject, session, ...entities });
+    const map = async (
+      source: FileRef,
+      entities: Omit<Entities, 'subject' | 'session' | 'extension'>,
+      about: object,
+    ) => {
+      const path = at({ ...entities, extension: '.nii.gz' });
+      await copyInto(path, source.path);
+      await writeJsonInto(sidecarOf(path), about);
+    };
+    const tensor = { Model: MODEL, SkullStripped: true };
+    await map(
+      one.fa,
+      { model: 'tensor', param: 'fa', suffix: 'dwimap' },
+      { Description: 'Fractional anisotropy', ...tensor },
+    );
+    await map(
+      one.md,
+      { model: 'tensor', param: 'md', suffix: 'dwimap' },
+      { Description: 'Mean diffusivity', Units: 'mm^2/s', ...tensor },
+    );
+    await map(
+      one.s0,
+      { model: 'tensor', param: 's0', suffix: 'dwimap' },
+      { Description: 'Signal without diffusion weighting', ...tensor },
+    );
+    await map(
+      one.mdInTemplate,
+      { space, model: 'tensor', param: 'md', suffix: 'dwimap' },
+      {
+        Description: 'Mean diffusivity in template space, one interpolation',
+        Units: 'mm^2/s',
+        SpatialReference: study.template,
+        ...tensor,
+      },
+    );
+    await map(one.mask, { desc: 'brain', suffix: 'mask' }, { Description: 'Brain mask', Type: 'Brain' });
+    await map(
+      one.dwi,
+      { desc: 'preproc', suffix: 'dwi' },
+      {
+        Description: 'Diffusion series corrected for distortion, eddy currents and motion',
+        SkullStripped: false,
+      },
+    );
+    await copyInto(at({ desc: 'preproc', suffix: 'dwi', extension: '.bval' }), one.bvals.path);
+    await copyInto(at({ desc: 'preproc', suffix: 'dwi', extension: '.bvec' }), one.bvecs.path);
+
+    const md = await readImage(one.mdInTemplate.path);
+    inTemplate.push(md.data);
+    const values = roiValues(md.data, labels.data, study.rois.labels);
+    const rows = values.map((value) => ({
+      node: value.roi,
+      index: value.index,
+      scalar: 'md',
+      mean: value.mean,
+      stdev: value.stdev,
+      median: value.median,
+      voxels: value.voxels,
+      voxels_with_data: value.voxelsWithData,
+      coverage: Number(value.coverage.toFixed(6)),
+      flagged: value.coverage < study.rois.minimumCoverage,
+    }));
+    for (const row of rows)
+      if (row.flagged) flagged.push(`${session === null ? '' : `ses-${session} `}${row.node}`);
+    await writeInto(scalarstatsPath(study, subject, session), tsv(SCALARSTATS_COLUMNS, rows));
+  }
+  beat();
+  const [baseline, followup] = maps.sessions;
+  const transform = (session: string | null, from: string, to: string, extension: string) =>
+    derivativePath(study.output, { subject, session, from, to, mode: 'image', suffix: 'xfm', extension });
+  await copyInto(transform(baseline.session, 'dwi', space, '.nii.gz'), maps.warp.path);
+  await copyInto(transform(baseline.session, 'dwi', space, '.mat'), maps.affine.path);
+  if (followup && maps.followupToBaseline) {
+    await copyInto(transform(followup.session, 'dwi', 'baseline', '.mat'), maps.followupToBaseline.path);
+    const [a, b] = inTemplate;
+    // A change is known only where both sessions have data.
+    const delta = a.map((value, i) => (value > 0 && b[i] > 0 ? value - b[i] : 0));
+    const path = derivativePath(study.output, {
+      subject,
+      space,
+      model: 'tensor',
+      param: 'md',
+      desc: 'delta',
+      suffix: 'dwimap',
+      extension: '.nii.gz',
+    });
+    await writeInto(
+      path,
+      gzipSync(encodeNifti({ grid: template.grid, volumes: 1, data: delta }), { level: 1 }),
+    );
+    await writeJsonInto(sidecarOf(path), {
+      Description: 'dMD = MD(baseline) - MD(follow-up), zero where either session has no data',
+      Units: 'mm^2/s',
+      SpatialReference: study.template,
+      SkullStripped: true,
+    });
+  }
+  beat();
+  await drawSubject(study, subject, maps, { template, labels });
+
+  const results = [
+    ...maps.sessions.flatMap((one) => [one.mdInTemplate, one.fa, ...(one.unwarped ? [one.unwarped] : [])]),
+    maps.faInTemplate,
+  ];
+  await writeJsonInto(join(study.output, 'logs', `${subject}_steps.json`), await recordsBehind(results));
+  const notes = maps.sessions.flatMap(({ session, notes }) =>
+    notes.map((note) => (session === null ? note : `ses-${session}: ${note}`)),
+  );
+  const summary = { sessions: maps.sessions.length, flagged, notes };
+  await writeJsonInto(join(study.output, 'logs', `${subject}_summary.json`), summary);
+  return summary;
+}
+
+/** Subjects' pictures, in the order they are shown. */
+export async function picturesOf(study: Study, subject: string): Promise<{ caption: string; png: Buffer }[]> {
+  const folder = join(study.output, subject, 'figures');
+  const index: { file: string; caption: string }[] = JSON.parse(
+    await readFile(join(folder, 'figures.json'), 'utf8').catch(() => '[]'),
+  );
+  return Promise.all(
+    index.map(async ({ file, caption }) => ({ caption, png: await readFile(join(folder, basename(file))) })),
+  );
+}

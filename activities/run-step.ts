@@ -1,0 +1,171 @@
+/**
+ * Runs one step: takes its result from the store, or stages, runs, checks and publishes it. While the tool runs, a
+ * heartbeat carries the percentage and the last line; a cancelled activity ends the tool before it returns.
+ */
+import { rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { Context } from '@temporalio/activity';
+import type { Outcome, Runtime } from '../containers/runtime.ts';
+import { DeltaMdError } from '../pipeline/failures.ts';
+import { type FileRef, INPUT_FOLDER, type StepRun } from '../pipeline/step.ts';
+import { hashFile, keyOf, type StepRecord, Store } from './store.ts';
+
+/** What a workflow learns of a step. */
+export interface StepResult {
+  readonly key: string;
+  readonly outputs: Readonly<Record<string, FileRef>>;
+  /** True when the result was there already. */
+  readonly reused: boolean;
+  /** Seconds the tool ran, now or when the result was made. */
+  readonly seconds: number;
+}
+
+/** What a heartbeat carries. */
+export interface Beat {
+  readonly step: string;
+  readonly percent?: number;
+  readonly line: string;
+}
+
+const HEARTBEAT_MS = 1000;
+const LOG_TAIL_LINES = 20;
+
+/** Percentage of a progress line such as `[ 42 %] iteration 3 of 9`. */
+function percentOf(line: string): number | undefined {
+  const match = /\[\s*(\d{1,3}) %\]/.exec(line);
+  return match ? Math.min(100, Number(match[1])) : undefined;
+}
+
+/** One key at a time in this worker: the second comer finds the first one's result. */
+const underway = new Map<string, Promise<unknown>>();
+
+async function oneAtATime<T>(key: string, work: () => Promise<T>): Promise<T> {
+  while (underway.has(key)) await underway.get(key)?.catch(() => {});
+  const promise = work();
+  underway.set(key, promise);
+  try {
+    return await promise;
+  } finally {
+    underway.delete(key);
+  }
+}
+
+export async function runStep(run: StepRun, work: string, runtime: Runtime): Promise<StepResult> {
+  const context = Context.current();
+  let beat: Beat = { step: run.name, line: 'starting' };
+  context.heartbeat(beat);
+  const timer = setInterval(() => context.heartbeat(beat), HEARTBEAT_MS);
+  try {
+    const tool = await runtime.identify(run.argv[0]);
+    const store = new Store(work);
+    const key = keyOf(run, tool);
+    return await oneAtATime(`${work} ${key}`, async () => {
+      const found = await store.find(key);
+      if (found) return { key, outputs: store.outputs(found), reused: true, seconds: found.seconds };
+      await checkInputs(run);
+      const record = await compute(run, key, tool, store, runtime, context.cancellationSignal, (line) => {
+        beat = { step: run.name, percent: percentOf(line) ?? beat.percent, line: line.slice(0, 200) };
+      });
+      return { key, outputs: store.outputs(record), reused: false, seconds: record.seconds };
+    });
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** An input that vanished or changed since it was hashed would put a wrong result under a right key. */
+async function checkInputs(run: StepRun): Promise<void> {
+  for (const { path, sha256 } of Object.values(run.inputs)) {
+    const there = await stat(path).catch(() => undefined);
+    if (!there)
+      throw new DeltaMdError('INPUT_MISSING', `${path} is gone`, {
+        remedy: 'Put it back, or run the subject again: delta-md retry',
+      });
+    if ((await hashFile(path)) !== sha256)
+      throw new DeltaMdError('INPUT_CONTRADICTS', `${path} changed while its subject was being processed`);
+  }
+}
+
+async function compute(
+  run: StepRun,
+  key: string,
+  tool: Awaited<ReturnType<Runtime['identify']>>,
+  store: Store,
+  runtime: Runtime,
+  signal: AbortSignal,
+  onLine: (line: string) => void,
+): Promise<StepRecord> {
+  const folder = await store.openScratch(key);
+  const tail: string[] = [];
+  const started = new Date().toISOString();
+  let outcome: Outcome;
+  try {
+    outcome = await runtime.run(
+      {
+        id: `delta-md-${key.slice(0, 24)}`,
+        argv: run.argv,
+        folder,
+        inputs: Object.fromEntries(Object.entries(run.inputs).map(([staged, file]) => [staged, file.path])),
+        cpus: run.resources.cpus,
+        memoryMiB: run.resources.memoryMiB,
+        seconds: run.resources.minutes * 60,
+        log: join(folder, 'log.txt'),
+        onLine(line) {
+          tail.push(line);
+          if (tail.length > LOG_TAIL_LINES) tail.shift();
+          onLine(line);
+        },
+      },
+      signal,
+    );
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+  await rm(join(folder, INPUT_FOLDER), { recursive: true, force: true });
+  const log = tail.join('\n').slice(-4000);
+  const fail = async (
+    code: 'OUT_OF_MEMORY' | 'TIMED_OUT' | 'TOOL_FAILED' | 'OUTPUT_MISSING',
+    what: string,
+  ) => {
+    const kept = await store.keepFailed(key, run.name);
+    return new DeltaMdError(code, `${run.argv[0]} ${what}`, {
+      step: run.name,
+      log: `${log}\n(all of it: ${kept}/log.txt)`,
+    });
+  };
+  if (outcome.outOfMemory)
+    throw await fail('OUT_OF_MEMORY', `needed more than ${run.resources.memoryMiB} MiB`);
+  if (outcome.timedOut) throw await fail('TIMED_OUT', `took longer than ${run.resources.minutes} minutes`);
+  if (outcome.exitCode !== 0) {
+    const last = tail.findLast((line) => line.trim() !== '') ?? 'it printed nothing';
+    throw await fail(
+      'TOOL_FAILED',
+      `ended with ${outcome.signal ?? `exit code ${outcome.exitCode}`}: ${last.slice(0, 300)}`,
+    );
+  }
+  const outputs: Record<string, { file: string; sha256: string; bytes: number }> = {};
+  for (const [name, file] of Object.entries(run.outputs)) {
+    const path = join(folder, file);
+    const there = await stat(path).catch(() => undefined);
+    if (!there?.isFile() || there.size === 0) throw await fail('OUTPUT_MISSING', `did not write ${file}`);
+    outputs[name] = { file, sha256: await hashFile(path), bytes: there.size };
+  }
+  const record: StepRecord = {
+    key,
+    step: run.name,
+    argv: run.argv,
+    tool,
+    runtime: runtime.kind,
+    inputs: run.inputs,
+    outputs,
+    host: hostname(),
+    started,
+    seconds: Number(outcome.seconds.toFixed(3)),
+    peakMemoryMiB: outcome.peakMemoryMiB,
+    exitCode: 0,
+  };
+  await store.publish(record);
+  return record;
+}

@@ -1,0 +1,52 @@
+import { access, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { DEMO_COHORT } from '../../imaging/phantom/index.ts';
+import { integer, JSON_OPTION } from '../options.ts';
+import { clock, output } from '../output.ts';
+import { resultLines } from '../results.ts';
+import { conclude, runToEnd, startCohort } from '../run-cohort.ts';
+import { simulateStudy } from '../simulated-study.ts';
+import { planRun, requireStudy } from '../study.ts';
+
+export function register(program: Command): void {
+  program
+    .command('demo')
+    .summary('a small simulated trial, start to end')
+    .description(
+      'Simulates a small two-session trial with known truth, runs it as a study of your own would run (embedded Temporal, built-in tools), and shows tables, statistics, and how well the truth came out. Stopped in between, it resumes.',
+    )
+    .option('--dir <folder>', 'where to keep it', './delta-md-demo')
+    .option('--n-cpus <n>', 'steps at the same time (default: all cores)', integer)
+    .option('--fresh', 'remove an earlier demo first')
+    .addOption(JSON_OPTION())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  delta-md demo\n  delta-md demo --dir /tmp/demo --fresh\n\nExit codes: 0 done, 1 some subjects failed, 3 infrastructure',
+    )
+    .action(async (options: { dir: string; nCpus?: number; fresh?: boolean; json?: boolean }) => {
+      const out = output(options.json);
+      const started = Date.now();
+      const folder = resolve(options.dir);
+      if (options.fresh) await rm(folder, { recursive: true, force: true });
+      const file = join(folder, 'study.yaml');
+      const exists = await access(file).then(
+        () => true,
+        () => false,
+      );
+      if (!exists) {
+        await rm(join(folder, 'bids'), { recursive: true, force: true });
+        out.say(`Simulating a trial in ${folder} ...`);
+        await simulateStudy(folder, 'demo', DEMO_COHORT, (fraction, message) =>
+          out.say(`[${String(Math.floor(100 * fraction)).padStart(3)} %] ${message}`),
+        );
+      }
+      const study = await requireStudy(file);
+      const { plan, subjects } = await planRun(study);
+      const result = await runToEnd(plan, options, out, (host) => startCohort(host, { plan, subjects }));
+      for (const line of await resultLines(study.output)) out.say(line);
+      out.say();
+      process.exitCode = conclude(result, out);
+      out.say(`Took ${clock((Date.now() - started) / 1000)}. Everything is in ${folder}`);
+    });
+}

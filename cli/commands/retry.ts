@@ -1,0 +1,93 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { GROUP_FILES } from '../../activities/finish.ts';
+import { RETRY_UPDATE, TABLE_QUERY } from '../../pipeline/messages.ts';
+import type { SubjectRow } from '../../workflows/index.ts';
+import { CommandError, EXIT } from '../exit-codes.ts';
+import { integer, JSON_OPTION, studyArgument, temporalOption, workDirOption } from '../options.ts';
+import { output } from '../output.ts';
+import { type CohortHandle, conclude, isRunning, runToEnd, startCohort } from '../run-cohort.ts';
+import { planRun, requireStudy, withPrefix } from '../study.ts';
+import { cohortId } from '../temporal/connect.ts';
+
+interface Options {
+  failed?: boolean;
+  workDir?: string;
+  nCpus?: number;
+  temporalAddress?: string;
+  json?: boolean;
+}
+
+/** Rows of the study's last finished run, from its outputs. */
+export async function lastRows(outputFolder: string): Promise<SubjectRow[] | undefined> {
+  const text = await readFile(join(outputFolder, GROUP_FILES.cohort), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : JSON.parse(text).rows;
+}
+
+/** Which subjects to send again. @throws CommandError where there is nothing to retry */
+function choose(rows: readonly SubjectRow[], named: readonly string[]): string[] {
+  const known = new Map(rows.map((row) => [row.subject, row]));
+  for (const subject of named)
+    if (!known.has(subject))
+      throw new CommandError(
+        `${subject} is not in the cohort: ${[...known.keys()].join(' ')}`,
+        EXIT.badInput,
+      );
+  return named.length > 0
+    ? [...named]
+    : rows.filter((row) => row.status === 'failed').map((row) => row.subject);
+}
+
+export function register(program: Command): void {
+  program
+    .command('retry')
+    .summary('process failed subjects again')
+    .description(
+      'Sends subjects again: into the cohort that runs, or as a new run that keeps the others. Every finished step is reused; statistics and report are made anew.',
+    )
+    .addArgument(studyArgument())
+    .argument('[subjects...]', 'subjects, with or without sub-')
+    .option('--failed', 'all failed subjects (the default when none is named)')
+    .addOption(workDirOption())
+    .option('--n-cpus <n>', 'steps at the same time (default: all cores)', integer)
+    .addOption(temporalOption())
+    .addOption(JSON_OPTION())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  delta-md retry study.yaml --failed
+  delta-md retry study.yaml sub-07 sub-12
+
+Exit codes: 0 all done, 1 some subjects failed, 2 bad input, 3 infrastructure`,
+    )
+    .action(async (file: string, subjects: string[], options: Options) => {
+      if (options.failed && subjects.length > 0)
+        throw new CommandError('Give either --failed or subjects, not both.', EXIT.badInput);
+      const out = output(options.json);
+      const study = await requireStudy(file, options.workDir);
+      const named = subjects.map(withPrefix);
+      const { plan, subjects: entries } = await planRun(study);
+      const result = await runToEnd(plan, options, out, async (host) => {
+        if (await isRunning(host, study.study)) {
+          const handle: CohortHandle = host.client.workflow.getHandle(cohortId(study.study));
+          const again = choose(await handle.query<SubjectRow[]>(TABLE_QUERY), named);
+          if (again.length > 0) await handle.executeUpdate(RETRY_UPDATE, { args: [again] });
+          out.say(again.length > 0 ? `Sent again: ${again.join(' ')}` : 'Nothing has failed so far.');
+          return handle;
+        }
+        const rows = await lastRows(study.output);
+        if (!rows) throw new CommandError('This study has no finished run yet: delta-md run', EXIT.badInput);
+        const again = new Set(choose(rows, named));
+        if (again.size === 0) throw new CommandError('No subject has failed.', EXIT.done);
+        out.say(`Sent again: ${[...again].join(' ')}`);
+        return startCohort(host, {
+          plan,
+          subjects: entries.filter((entry) => again.has(entry.subject)),
+          keep: rows.filter((row) => !again.has(row.subject)),
+        });
+      });
+      process.exitCode = conclude(result, out);
+    });
+}

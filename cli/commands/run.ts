@@ -1,0 +1,53 @@
+import type { Command } from 'commander';
+import { integer, JSON_OPTION, studyArgument, temporalOption, workDirOption } from '../options.ts';
+import { output } from '../output.ts';
+import { resultLines } from '../results.ts';
+import { conclude, runToEnd, startCohort } from '../run-cohort.ts';
+import { planRun, requireStudy } from '../study.ts';
+
+interface Options {
+  participantLabel?: string[];
+  sessionLabel?: string;
+  workDir?: string;
+  nCpus?: number;
+  temporalAddress?: string;
+  json?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command('run')
+    .summary('process a cohort, then statistics and report')
+    .description(
+      'Processes every subject of a study, then makes statistics and report. Uses the Temporal server given or running; without one it starts an embedded server and a worker for the time of the run. A cohort that runs already is joined; finished steps are never computed again.',
+    )
+    .addArgument(studyArgument())
+    .option('--participant-label <label...>', 'only these subjects, with or without sub-')
+    .option('--session-label <label>', 'only this session: MD, no change')
+    .addOption(workDirOption())
+    .option('--n-cpus <n>', 'steps at the same time (default: all cores)', integer)
+    .addOption(temporalOption())
+    .addOption(JSON_OPTION())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  delta-md run study.yaml
+  delta-md run study.yaml --participant-label 01 02 --n-cpus 4
+  delta-md run study.yaml --json > result.json
+
+Exit codes: 0 all done, 1 some subjects failed, 2 bad input, 3 infrastructure`,
+    )
+    .action(async (file: string, options: Options) => {
+      const out = output(options.json);
+      const study = await requireStudy(file, options.workDir);
+      const { plan, subjects } = await planRun(study, options);
+      out.say(
+        `${plan.study}: ${subjects.length} subjects, profile ${plan.profile.name}, results in ${study.output}`,
+      );
+      const result = await runToEnd(plan, options, out, (host) => startCohort(host, { plan, subjects }));
+      for (const line of await resultLines(study.output)) out.say(line);
+      out.say();
+      process.exitCode = conclude(result, out);
+    });
+}

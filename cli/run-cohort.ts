@@ -1,0 +1,88 @@
+/** Running a cohort from the command line: start or join it, watch it, say how it ended. */
+import { type WorkflowHandle, WorkflowIdConflictPolicy, WorkflowNotFoundError } from '@temporalio/client';
+import { COHORT_WORKFLOW } from '../pipeline/messages.ts';
+import type { StudyPlan } from '../pipeline/study.ts';
+import type { CohortInput, CohortResult, cohortWorkflow } from '../workflows/index.ts';
+import { CommandError, EXIT } from './exit-codes.ts';
+import { type Host, type HostOptions, openHost } from './host.ts';
+import type { Output } from './output.ts';
+import { counts } from './progress.ts';
+import { cohortId, TASK_QUEUE } from './temporal/connect.ts';
+import { CohortView, failures, watchCohort } from './watch.ts';
+
+export type CohortHandle = WorkflowHandle<typeof cohortWorkflow>;
+
+/** Starts a study's cohort; one that runs already is joined, so that running again resumes. */
+export async function startCohort(host: Host, input: CohortInput): Promise<CohortHandle> {
+  const { plan, subjects } = input;
+  return host.client.workflow.start<typeof cohortWorkflow>(COHORT_WORKFLOW, {
+    workflowId: cohortId(plan.study),
+    taskQueue: TASK_QUEUE,
+    args: [input],
+    workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+    staticSummary: `${plan.study}: ${subjects.length} subjects, profile ${plan.profile.name}`,
+    staticDetails: `Study file ${plan.studyFile}`,
+  });
+}
+
+/** True when the study's cohort runs on this server. */
+export async function isRunning(host: Pick<Host, 'client'>, study: string): Promise<boolean> {
+  try {
+    const { status } = await host.client.workflow.getHandle(cohortId(study)).describe();
+    return status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}
+
+/** How a run ended, for people and scripts. */
+export function conclude(result: CohortResult, out: Output): number {
+  const n = counts(result.rows);
+  for (const line of failures(result.rows)) out.say(line);
+  out.say(`${n.done} done, ${n.failed} failed, ${n.excluded} excluded`);
+  out.say(`Report: ${result.group.report}`);
+  out.result({
+    counts: n,
+    ...result.group,
+    subjects: result.rows.map(({ subject, group, status, why, failure, summary }) => ({
+      subject,
+      group,
+      status,
+      why,
+      failure,
+      flagged: summary?.flagged,
+    })),
+  });
+  return n.failed > 0 ? EXIT.someFailed : EXIT.done;
+}
+
+/**
+ * Opens a host, does `begin` there, watches the cohort to its end, and closes the host whatever happens.
+ * Ctrl-C stops watching and, where this command keeps the server, server and worker too; the same command resumes.
+ */
+export async function runToEnd(
+  plan: StudyPlan,
+  options: HostOptions,
+  out: Output,
+  begin: (host: Host) => Promise<CohortHandle>,
+): Promise<CohortResult> {
+  const interrupt = new AbortController();
+  const onSignal = () =>
+    interrupt.abort(new CommandError('Stopped. The same command resumes.', EXIT.interrupted));
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  let host: Host | undefined;
+  try {
+    host = await openHost(plan.work, options, out);
+    interrupt.signal.throwIfAborted();
+    const handle = await begin(host);
+    const view = new CohortView(host.client, handle, plan);
+    return await watchCohort(view, handle, out, interrupt.signal);
+  } catch (error) {
+    if (interrupt.signal.aborted) throw interrupt.signal.reason;
+    throw error;
+  } finally {
+    await host?.close();
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * An embedded Temporal: the real dev server with its UI and a database on disk, so a cohort outlives everything. It is
+ * started again when it dies, and a server left behind by a killed run is taken over rather than doubled.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
+import { findCli } from './find-cli.ts';
+
+export const NAMESPACE = 'default';
+
+/** Where a running embedded server can be reached; kept in `<folder>/server.json`. */
+export interface ServerAddress {
+  readonly pid: number;
+  /** Process that keeps the server up. */
+  readonly supervisor: number;
+  /** `127.0.0.1:7233` */
+  readonly address: string;
+  readonly ui: string;
+}
+
+const PREFERRED = { grpc: 7233, ui: 8233 };
+const START_SECONDS = 60;
+
+async function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer()
+      .once('error', () => resolve(false))
+      .once('listening', () => probe.close(() => resolve(true)))
+      .listen(port, '127.0.0.1');
+  });
+}
+
+async function freePort(preferred: number): Promise<number> {
+  if (await isFree(preferred)) return preferred;
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+/** True when a Temporal server answers at the address within `seconds`. */
+export async function answers(address: string, seconds = 1): Promise<boolean> {
+  try {
+    const connection = await Connection.connect({ address, connectTimeout: seconds * 1000 });
+    await connection.workflowService.getSystemInfo({});
+    await connection.close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function readAddress(folder: string): Promise<ServerAddress | undefined> {
+  try {
+    return JSON.parse(await readFile(join(folder, 'server.json'), 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Address of the server that a folder's embedded Temporal runs at, when one does. */
+export async function runningServer(folder: string): Promise<ServerAddress | undefined> {
+  const known = await readAddress(folder);
+  return known && (await answers(known.address)) ? known : undefined;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the process that keeps a folder's embedded server is alive; `none` where no server was left. */
+export async function supervisorOf(folder: string): Promise<'alive' | 'gone' | 'none'> {
+  const known = await readAddress(folder);
+  if (!known) return 'none';
+  return isAlive(known.supervisor) ? 'alive' : 'gone';
+}
+
+export class EmbeddedTemporal {
+  readonly address: string;
+  readonly ui: string;
+  readonly #folder: string;
+  readonly #cli: string;
+  readonly #say: (message: string) => void;
+  #pid = 0;
+  #stopping = false;
+  #supervising: Promise<void> = Promise.resolve();
+
+  private constructor(
+    folder: string,
+    cli: string,
+    ports: { grpc: number; ui: number },
+    say: (message: string) => void,
+  ) {
+    this.#folder = folder;
+    this.#cli = cli;
+    this.#say = say;
+    this.address = `127.0.0.1:${ports.grpc}`;
+    this.ui = `http://127.0.0.1:${ports.ui}`;
+  }
+
+  /**
+   * Starts (or takes over) the server of a folder.
+   * @param folder absolute; holds the database, the log and server.json
+   */
+  static async start(folder: string, say: (message: string) => void): Promise<EmbeddedTemporal> {
+    await mkdir(folder, { recursive: true });
+    const left = await runningServer(folder);
+    if (left) {
+      // It may have lost its supervisor; restart it under ours, on the same ports.
+      process.kill(left.pid, 'SIGTERM');
+      while (await answers(left.address, 0.2)) await sleep(100);
+    }
+    const cli = await findCli(say);
+    const port = (url: string) => Number(url.slice(url.lastIndexOf(':') + 1));
+    const ports = {
+      grpc: await freePort(left ? port(left.address) : PREFERRED.grpc),
+      ui: await freePort(left ? port(left.ui) : PREFERRED.ui),
+    };
+    const server = new EmbeddedTemporal(folder, cli.path, ports, say);
+    server.#supervising = server.#supervise();
+    for (let waited = 0; !(await answers(server.address)); waited += 0.2) {
+      if (waited > START_SECONDS || server.#stopping) {
+        await server.stop();
+        throw new Error(
+          `Temporal did not start within ${START_SECONDS} s; see ${join(folder, 'server.log')}`,
+        );
+      }
+      await sleep(200);
+    }
+    return server;
+  }
+
+  async #supervise(): Promise<void> {
+    for (let failures = 0; !this.#stopping; ) {
+      const log = await open(join(this.#folder, 'server.log'), 'a');
+      const started = Date.now();
+      const child = spawn(
+        this.#cli,
+        [
+          ...['server', 'start-dev', '--ip', '127.0.0.1', '--log-level', 'warn'],
+          ...['--port', this.address.split(':')[1], '--ui-port', this.ui.slice(this.ui.lastIndexOf(':') + 1)],
+          ...['--db-filename', join(this.#folder, 'temporal.db')],
+        ],
+        // Its own group: Ctrl-C in the terminal must reach the workers first, the server last. The log is a file of
+        // its own, not a pipe through us, so that the server survives us and its next supervisor can take it over.
+        { detached: true, stdio: ['ignore', log.fd, log.fd] },
+      );
+      const ended = once(child, 'exit').catch(() => {});
+      this.#pid = child.pid ?? 0;
+      const address: ServerAddress = {
+        pid: this.#pid,
+        supervisor: process.pid,
+        address: this.address,
+        ui: this.ui,
+      };
+      await writeFile(join(this.#folder, 'server.json'), JSON.stringify(address));
+      await ended;
+      await log.close();
+      if (this.#stopping) break;
+      failures = Date.now() - started > 60_000 ? 1 : failures + 1;
+      if (failures > 5) {
+        this.#say('Temporal keeps dying; giving up.');
+        this.#stopping = true;
+        break;
+      }
+      this.#say('Temporal stopped unexpectedly; starting it again.');
+      await sleep(500 * failures);
+    }
+    await rm(join(this.#folder, 'server.json'), { force: true });
+  }
+
+  /** Stops the server; its database stays, and a cohort in it goes on at the next start. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    if (this.#pid) {
+      try {
+        process.kill(this.#pid, 'SIGTERM');
+      } catch {
+        // It has ended.
+      }
+    }
+    await this.#supervising;
+  }
+}

@@ -1,0 +1,73 @@
+/** A worker: polls the task queue, runs workflows and activities, and stops cleanly. */
+import { mkdirSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  DefaultLogger,
+  makeTelemetryFilterString,
+  NativeConnection,
+  Runtime,
+  Worker,
+} from '@temporalio/worker';
+import pino from 'pino';
+import { createActivities } from '../../activities/index.ts';
+import { FailureInterceptor } from '../../activities/interceptor.ts';
+import { VERSION } from '../version.ts';
+import { TASK_QUEUE } from './connect.ts';
+import { NAMESPACE } from './embedded.ts';
+
+const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+
+/** Sends the SDK's log, and our own, to a file or to stderr, as JSON lines. Once per process, before any worker. */
+export function installLog(file?: string): pino.Logger {
+  if (file) mkdirSync(dirname(file), { recursive: true });
+  const logger = pino({ errorKey: 'error' }, pino.destination(file ?? 2));
+  Runtime.install({
+    logger: new DefaultLogger('INFO', ({ level, message, meta }) =>
+      logger[LEVELS[level]](meta ?? {}, message),
+    ),
+    telemetryOptions: { logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN' }) } },
+    // Commands decide themselves what a signal means.
+    shutdownSignals: [],
+  });
+  return logger;
+}
+
+export interface RunningWorker {
+  /** Settles when the worker has stopped; rejects when it failed. */
+  readonly stopped: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a worker.
+ * @param nCpus steps that run at the same time
+ */
+export async function startWorker(address: string, nCpus = cpus().length): Promise<RunningWorker> {
+  const connection = await NativeConnection.connect({ address });
+  const worker = await Worker.create({
+    connection,
+    namespace: NAMESPACE,
+    taskQueue: TASK_QUEUE,
+    workflowBundle: { codePath: fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url)) },
+    activities: createActivities(VERSION),
+    interceptors: { activity: [(context) => ({ inbound: new FailureInterceptor(context) })] },
+    maxConcurrentActivityTaskExecutions: nCpus,
+    maxCachedWorkflows: 200,
+    // A cancelled step must end within seconds, so heartbeats (which bring the news) may not be held back.
+    maxHeartbeatThrottleInterval: '1s',
+    defaultHeartbeatThrottleInterval: '1s',
+    // A stopping worker ends its tools at once; their steps begin anew elsewhere.
+    shutdownGraceTime: '100ms',
+    shutdownForceTime: '30s',
+  });
+  const stopped = worker.run().finally(() => connection.close());
+  return {
+    stopped,
+    async stop() {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await stopped;
+    },
+  };
+}

@@ -1,0 +1,129 @@
+/** Following a cohort to its end: a live table on a terminal, plain lines elsewhere. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Client, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { createLogUpdate } from 'log-update';
+import pc from 'picocolors';
+import { STEPS_QUERY, TABLE_QUERY } from '../pipeline/messages.ts';
+import { type StudyPlan, sessionName } from '../pipeline/study.ts';
+import type { CohortResult, cohortWorkflow, StepStatus, SubjectRow } from '../workflows/index.ts';
+import { CommandError, EXIT } from './exit-codes.ts';
+import type { Output } from './output.ts';
+import { headline, liveTable, reason, type Snapshot } from './progress.ts';
+
+const POLL_MS = 1000;
+/** On no terminal, how often the headline is repeated. */
+const REMIND_SECONDS = 30;
+
+/** Asks a cohort, and those of its subjects that run, how far they are. */
+export class CohortView {
+  readonly #client: Client;
+  readonly #handle: WorkflowHandle<typeof cohortWorkflow>;
+  readonly #study: string;
+  readonly #sessions: readonly string[];
+  readonly #steps = new Map<string, readonly StepStatus[]>();
+  readonly #settled = new Set<string>();
+
+  constructor(
+    client: Client,
+    handle: WorkflowHandle<typeof cohortWorkflow>,
+    plan: Pick<StudyPlan, 'study' | 'sessions'>,
+  ) {
+    this.#client = client;
+    this.#handle = handle;
+    this.#study = plan.study;
+    const { baseline, followup } = plan.sessions;
+    this.#sessions = [sessionName(baseline), ...(followup === undefined ? [] : [sessionName(followup)])];
+  }
+
+  async look(): Promise<Snapshot> {
+    const rows = await this.#handle.query<readonly SubjectRow[]>(TABLE_QUERY);
+    await Promise.all(
+      rows.map(async ({ subject, status }) => {
+        const ended = status === 'done' || status === 'failed';
+        if (status === 'running') this.#settled.delete(subject);
+        if (!(status === 'running' || (ended && !this.#settled.has(subject)))) return;
+        try {
+          const child = this.#client.workflow.getHandle(`${this.#study}/${subject}`);
+          this.#steps.set(subject, await child.query<StepStatus[]>(STEPS_QUERY));
+          if (ended) this.#settled.add(subject);
+        } catch {
+          // The child is about to start, or no worker answers; the next look tells.
+        }
+      }),
+    );
+    return { rows, steps: this.#steps, sessions: this.#sessions };
+  }
+}
+
+/**
+ * Watches until the cohort ends.
+ * @param signal ends the watching, not the cohort
+ * @throws CommandError when the cohort was cancelled or itself failed
+ */
+export async function watchCohort(
+  view: CohortView,
+  handle: WorkflowHandle<typeof cohortWorkflow>,
+  out: Output,
+  signal: AbortSignal,
+): Promise<CohortResult> {
+  let result: CohortResult | undefined;
+  let problem: unknown;
+  const ended = handle.result().then(
+    (value) => (result = value),
+    (error) => (problem = error),
+  );
+  const live = process.stdout.isTTY && !out.json ? createLogUpdate(process.stdout) : undefined;
+  const told = new Map<string, string>();
+  const started = Date.now();
+  let reminded = started;
+  for (let over = false; !over; ) {
+    over =
+      (await Promise.race([ended.then(() => true), sleep(POLL_MS, false, { signal })]).catch(() => {})) ===
+      true;
+    signal.throwIfAborted();
+    let snapshot: Snapshot;
+    try {
+      snapshot = await view.look();
+    } catch {
+      // The server or the worker is away for a moment; Temporal carries on when they are back.
+      continue;
+    }
+    const elapsed = (Date.now() - started) / 1000;
+    if (live)
+      live(liveTable(snapshot, elapsed, process.stdout.rows ?? 40, process.stdout.columns ?? 100).join('\n'));
+    else {
+      for (const row of snapshot.rows) {
+        if (told.get(row.subject) === row.status || row.status === 'waiting') continue;
+        told.set(row.subject, row.status);
+        out.say(`${row.subject} ${row.status}${reason(row) ? `: ${reason(row)}` : ''}`);
+      }
+      if (Date.now() - reminded > REMIND_SECONDS * 1000) {
+        reminded = Date.now();
+        out.say(headline(snapshot, elapsed));
+      }
+    }
+  }
+  live?.done();
+  if (result) return result;
+  if (problem instanceof WorkflowFailedError) {
+    const cause = problem.cause as Error | undefined;
+    throw new CommandError(
+      cause?.name === 'CancelledFailure'
+        ? 'The cohort was cancelled.'
+        : `The cohort failed: ${cause?.message}`,
+      EXIT.infrastructure,
+    );
+  }
+  throw problem;
+}
+
+/** Every subject that is not done, with the reason and the remedy. */
+export function failures(rows: readonly SubjectRow[]): string[] {
+  return rows
+    .filter((row) => row.status === 'failed' || row.status === 'excluded')
+    .flatMap((row) => [
+      `${row.status === 'failed' ? pc.red('✗') : '–'} ${row.subject} ${row.status}: ${reason(row)}`,
+      ...(row.failure ? [`    ${row.failure.remedy}`] : []),
+      ...(row.failure?.log ? row.failure.log.split('\n').map((line) => pc.dim(`    | ${line}`)) : []),
+    ]);
+}

@@ -1,0 +1,254 @@
+/**
+ * The study file: one schema that is its types, its validation, its documentation (each field's description is shown
+ * as the remedy of a problem, by editors, and in the docs) and its defaults.
+ */
+import { z } from 'zod';
+import { PROFILES, type ProfileName } from './profiles.ts';
+
+const label = z.string().regex(/^[A-Za-z0-9]+$/);
+const text = z.string().min(1);
+/** A path; relative ones start at the study file's folder unless the field says otherwise. */
+const path = text;
+const column = text.describe('Name of a column of the participants file.');
+
+const acquisition = z
+  .strictObject({
+    phaseEncodingDirection: z
+      .enum(['i', 'i-', 'j', 'j-'])
+      .optional()
+      .describe('Phase-encode direction in voxel axes: i, i-, j or j-.'),
+    totalReadoutTime: z
+      .number()
+      .min(0.005)
+      .max(0.2)
+      .optional()
+      .describe('Total readout time in seconds, 0.005 to 0.2.'),
+    override: z
+      .boolean()
+      .default(false)
+      .describe('true: these values also replace what sidecars say, for sidecars known to be wrong.'),
+  })
+  .describe('What the sidecars of sets with this dir- label leave out.');
+
+const sessions = z
+  .union([
+    z.literal('none'),
+    z
+      .strictObject({
+        baseline: label.optional().describe('Label of the first session, without ses-.'),
+        followup: label.optional().describe('Label of the second session, without ses-.'),
+        only: label
+          .optional()
+          .describe('Label of the one session to process, without ses-; no change is computed.'),
+      })
+      .refine((s) => (s.only === undefined ? s.baseline !== undefined && s.followup !== undefined : true), {
+        message: 'needs both baseline and followup, or only',
+      })
+      .refine((s) => s.only === undefined || (s.baseline === undefined && s.followup === undefined), {
+        message: 'has "only" beside baseline or followup',
+      })
+      .refine((s) => s.baseline === undefined || s.baseline !== s.followup, {
+        message: 'names the same session as baseline and followup',
+      }),
+  ])
+  .describe(
+    'Which sessions are compared: { baseline: LABEL, followup: LABEL }, labels without ses-. One session: { only: LABEL }. No session level in the dataset: none.',
+  );
+
+const participants = z
+  .strictObject({
+    file: path
+      .default('participants.tsv')
+      .describe('Tab-separated table, one row per subject; relative to bids.'),
+    id: column.default('participant_id').describe('Column with the subject, with or without sub-.'),
+    group: z
+      .strictObject({
+        column: column.describe('Column with the treatment group.'),
+        reference: text.describe('Value of that column for the reference group (coded 0).'),
+        treatment: text.describe('Value of that column for the treatment group (coded 1).'),
+      })
+      .refine((g) => g.reference !== g.treatment, {
+        message: 'has the same value for reference and treatment',
+      })
+      .describe('The two groups of the trial.'),
+  })
+  .describe('Who took part, and in which group. Without it: imaging only, no statistics.');
+
+const rois = z
+  .strictObject({
+    image: path.describe('Label image in template space: each region has its own whole number.'),
+    labels: z
+      .union([path, z.record(z.string().regex(/^[1-9]\d*$/), text)])
+      .describe(
+        'Names of the regions: { 1: lBA10, 2: rBA10 }, or a TSV file with the columns index and name.',
+      ),
+    minimumCoverage: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.5)
+      .describe('Share of a region, 0 to 1, that must hold data; below it the value is left out.'),
+  })
+  .describe('Regions in which mean diffusivity is averaged.');
+
+const runtime = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('process'),
+      fslDir: path
+        .optional()
+        .describe('Folder of an installed FSL; its tools are used instead of the built-in ones.'),
+      toolkit: path.optional().describe('Folder of another build of the built-in tools.'),
+    }),
+    z.strictObject({
+      kind: z.literal('docker'),
+      image: text.describe('Container image with the tools, such as delta-md-toolkit:0.1.0.'),
+    }),
+  ])
+  .default({ kind: 'process' })
+  .describe(
+    'What runs the tools: { kind: process } on this machine, { kind: docker, image: NAME } in containers.',
+  );
+
+const resources = z
+  .strictObject({
+    cpus: z.number().int().min(1).default(2).describe('Processor cores one step may use.'),
+    memoryMiB: z.number().int().min(256).default(4096).describe('Memory one step may use at first, MiB.'),
+    memoryLimitMiB: z
+      .number()
+      .int()
+      .min(256)
+      .default(16384)
+      .describe('Memory a step may use at most, MiB, when it is tried again after running out.'),
+    subjectsAtOnce: z.number().int().min(1).default(2).describe('Subjects processed at the same time.'),
+    timeFactor: z
+      .number()
+      .positive()
+      .default(1)
+      .describe('Time limits are multiplied by this: 2 for a machine half as fast.'),
+  })
+  .refine((r) => r.memoryLimitMiB >= r.memoryMiB, {
+    message: 'has memoryLimitMiB below memoryMiB',
+  })
+  .prefault({})
+  .describe('What a step may use, and how much happens at once.');
+
+const outcome = z
+  .strictObject({
+    name: text.describe('Name in the tables, such as MADRS.'),
+    baseline: column.optional().describe('Column of the score at baseline.'),
+    followup: column.optional().describe('Column of the score at follow-up; d-score = baseline - followup.'),
+    change: column.optional().describe('Column of the d-score itself, instead of baseline and followup.'),
+  })
+  .refine((o) => (o.change === undefined) === (o.baseline !== undefined && o.followup !== undefined), {
+    message: 'needs either the columns baseline and followup, or the column change',
+  })
+  .refine((o) => o.change === undefined || (o.baseline === undefined && o.followup === undefined), {
+    message: 'has change beside baseline or followup',
+  });
+
+const statistics = z
+  .strictObject({
+    outcomes: z.array(outcome).min(1).describe('Outcomes of the trial, tested with each region.'),
+    covariates: z
+      .array(column)
+      .default([])
+      .describe('Columns added to the regressions, one sensitivity run each.'),
+    exploratory: z.array(outcome).default([]).describe('Further outcomes, reported as exploratory.'),
+    winsorize: z
+      .enum(['tukey', 'none'])
+      .default('tukey')
+      .describe(
+        'tukey: tests are repeated with outliers pulled in to the fences of Tukey; none: raw values only.',
+      ),
+  })
+  .describe('Tests and regressions over the cohort. Without it: no statistics.');
+
+export const studySchema = z
+  .strictObject({
+    study: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{1,64}$/)
+      .describe('Short name: letters, digits, dash, underscore, at most 64. It begins every workflow id.'),
+    title: text.optional().describe('Full title for reports.'),
+    bids: path.describe('BIDS folder with the raw data. It is only read.'),
+    output: path.optional().describe('Folder for results; by default derivatives/delta-md inside bids.'),
+    work: path.default('./work').describe('Scratch folder; can be deleted when all is done.'),
+    sessions,
+    select: z
+      .record(label, z.union([label, z.array(label).min(1)]))
+      .default({})
+      .describe('Which sets to use, by entities of their names, such as { acq: b1000 } or { run: [1, 2] }.'),
+    acquisition: z
+      .record(label, acquisition)
+      .default({})
+      .describe(
+        'What sidecars leave out, per dir- label; "default" stands for sets of any other or no label.',
+      ),
+    participants: participants.optional(),
+    exclude: z
+      .record(z.string().regex(/^sub-[A-Za-z0-9]+$/), text)
+      .default({})
+      .describe('Subjects left out, each with its reason: { sub-12: "scanner upgrade" }.'),
+    profile: z
+      .enum(Object.keys(PROFILES) as [ProfileName, ...ProfileName[]])
+      .default('toolkit')
+      .describe(
+        `Way of preprocessing. ${Object.values(PROFILES)
+          .map((p) => `${p.name}: ${p.summary}`)
+          .join(' ')}`,
+      ),
+    template: path.describe('FA template (NIfTI) that subjects are registered to.'),
+    rois,
+    runtime,
+    resources,
+    retries: z
+      .strictObject({
+        tool: z
+          .number()
+          .int()
+          .min(0)
+          .max(10)
+          .default(1)
+          .describe('Further tries when a tool ends with an error.'),
+      })
+      .prefault({})
+      .describe('How often a step is tried again. Lack of memory, time and machines is answered by itself.'),
+    statistics: statistics.optional(),
+  })
+  .refine((s) => s.statistics === undefined || s.participants !== undefined, {
+    path: ['statistics'],
+    message: 'needs participants: outcomes and groups are read from the participants file',
+    // Also told beside other problems; both fields are looked at only for being there.
+    when: ({ value }) => typeof value === 'object' && value !== null,
+  });
+
+/** The file's content with defaults filled in; paths as written. */
+export type StudyFile = z.output<typeof studySchema>;
+
+/** What a study file says of one direction. */
+export type AcquisitionEntry = z.output<typeof acquisition>;
+
+export type Runtime = z.output<typeof runtime>;
+export type ResourceSettings = z.output<typeof resources>;
+export type StatisticsSettings = z.output<typeof statistics>;
+export type OutcomeSettings = z.output<typeof outcome>;
+
+/** JSON Schema (2020-12) of the study file, for editors. */
+export function studyJsonSchema(): JsonSchema {
+  const schema = z.toJSONSchema(studySchema, { io: 'input' }) as JsonSchema;
+  return { ...schema, title: 'delta-md study file' };
+}
+
+/** The part of JSON Schema that {@link studyJsonSchema} uses. */
+export interface JsonSchema {
+  readonly title?: string;
+  readonly description?: string;
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: boolean | JsonSchema;
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
+  readonly [keyword: string]: unknown;
+}

@@ -1,0 +1,70 @@
+/** The voxels inside a closed surface. */
+import type { Dims } from '../../../imaging/image.ts';
+import { components, fillHoles } from '../fslmaths/morphology.ts';
+import type { Mesh } from './icosphere.ts';
+
+/**
+ * Marks the voxels whose centres lie inside the mesh: the surface crosses each line of voxels along x, inwards and
+ * outwards, and between the two the winding number is not zero. Where parts of a line were marked twice (the surface
+ * folded over itself) they stay inside. The largest piece is kept and its holes are filled.
+ * @param mesh points in voxel indices  @returns 1 inside, 0 outside
+ */
+export function fillMesh({ points, triangles }: Mesh, dims: Dims): Float32Array {
+  const [nx, ny, nz] = dims;
+  // Changes of the winding number on the way along x, with one place more for what lies beyond the last voxel.
+  const change = new Int16Array((nx + 1) * ny * nz);
+  for (let f = 0; f < triangles.length; f += 3) {
+    const [a, b, c] = [triangles[f], triangles[f + 1], triangles[f + 2]];
+    const [ya, yb, yc] = [points[3 * a + 1], points[3 * b + 1], points[3 * c + 1]];
+    const [za, zb, zc] = [points[3 * a + 2], points[3 * b + 2], points[3 * c + 2]];
+    const area = (yb - ya) * (zc - za) - (zb - za) * (yc - ya);
+    if (area === 0) continue;
+    // Seen along x, triangles turn one way on the near side of the surface and the other way on the far side.
+    const sign = area < 0 ? 1 : -1;
+    const jTo = Math.min(ny - 1, Math.floor(Math.max(ya, yb, yc)));
+    const kTo = Math.min(nz - 1, Math.floor(Math.max(za, zb, zc)));
+    for (let k = Math.max(0, Math.ceil(Math.min(za, zb, zc))); k <= kTo; k++)
+      for (let j = Math.max(0, Math.ceil(Math.min(ya, yb, yc))); j <= jTo; j++) {
+        const wa = side(points, b, c, j, k);
+        const wb = side(points, c, a, j, k);
+        const wc = side(points, a, b, j, k);
+        if (sign > 0 ? wa >= 0 || wb >= 0 || wc >= 0 : wa < 0 || wb < 0 || wc < 0) continue;
+        const x = (wa * points[3 * a] + wb * points[3 * b] + wc * points[3 * c]) / (wa + wb + wc);
+        const i = Math.min(nx, Math.max(0, Math.ceil(x)));
+        change[i + (nx + 1) * (j + ny * k)] += sign;
+      }
+  }
+  const inside = new Float32Array(nx * ny * nz);
+  for (let line = 0; line < ny * nz; line++) {
+    let winding = 0;
+    for (let i = 0; i < nx; i++) {
+      winding += change[i + (nx + 1) * line];
+      if (winding !== 0) inside[i + nx * line] = 1;
+    }
+  }
+  return fillHoles(largestComponent(inside, dims), dims);
+}
+
+/**
+ * On which side of the edge from p to q, seen along x, a point lies: twice the signed area of the triangle it makes.
+ * The same number with opposite sign for the edge from q to p, to the last bit, and never in between: so a point on
+ * the edge belongs to exactly one of the two triangles that share it.
+ */
+function side(points: Float64Array, p: number, q: number, y: number, z: number): number {
+  const [from, to] = p < q ? [p, q] : [q, p];
+  const [y0, z0] = [points[3 * from + 1], points[3 * from + 2]];
+  const area = (points[3 * to + 1] - y0) * (z - z0) - (points[3 * to + 2] - z0) * (y - y0);
+  // A point exactly on the edge counts as minutely to one side of it.
+  const value = area === 0 ? Number.MIN_VALUE : area;
+  return p < q ? value : -value;
+}
+
+function largestComponent(inside: Float32Array, dims: Dims): Float32Array {
+  const { labels, sizes } = components(inside, dims);
+  const foreground = new Uint8Array(sizes.length);
+  for (let i = 0; i < labels.length; i++) foreground[labels[i]] = inside[i];
+  let best = 0;
+  for (let label = 1; label < sizes.length; label++)
+    if (foreground[label] && (best === 0 || sizes[label] > sizes[best])) best = label;
+  return inside.map((_, i) => (best > 0 && labels[i] === best ? 1 : 0));
+}

@@ -1,0 +1,129 @@
+/** bet: brain extraction. */
+import { type Image, volumeOf } from '../../../imaging/image.ts';
+import { writeImage } from '../../../imaging/nifti.ts';
+import { loadImage } from '../files.ts';
+import { imageOutput, stem, type Tool, ToolError } from '../tool.ts';
+import { fillMesh } from './fill.ts';
+import { icosphere, type Mesh } from './icosphere.ts';
+import { type Head, measureHead, type Point } from './intensity.ts';
+import { growSurface, type Pull, vertexNormals } from './surface.ts';
+
+export interface BetOptions extends Pull {
+  /** Centre in voxels. */
+  readonly centre?: Point;
+  /** Head radius in mm. */
+  readonly radius?: number;
+  /** Start again from the centre of the brain found, until it stays where it is. */
+  readonly robust?: boolean;
+}
+
+/** `robust` ends when the centre moves by less than this many mm, or after so many rounds. */
+const SETTLED_MM = 2;
+const MAX_ROUNDS = 10;
+
+/**
+ * Finds the brain in one volume.
+ * @param data voxels of one volume, finite
+ * @returns mask of 0 and 1, one component without holes; undefined where the volume has no contrast
+ */
+export function brainMask(
+  { grid, data }: Pick<Image, 'grid' | 'data'>,
+  { centre, radius, robust, ...pull }: BetOptions,
+  onProgress?: (fraction: number) => void,
+): Float32Array | undefined {
+  const size = grid.voxelSizes;
+  const known = centre && ([centre[0] * size[0], centre[1] * size[1], centre[2] * size[2]] as const);
+  const sphere = icosphere(4);
+  let head = measureHead({ grid, data }, { centre: known, radius });
+  if (!head) return undefined;
+  let surface = growSurface(sphere, data, grid, head, pull, onProgress);
+  for (let round = 1; robust && round < MAX_ROUNDS; round++) {
+    const middle = centroid(surface);
+    const moved = Math.hypot(...middle.map((x, i) => x - (head as Head).centre[i]));
+    if (moved < SETTLED_MM) break;
+    head = measureHead({ grid, data }, { centre: middle, radius });
+    if (!head) return undefined;
+    surface = growSurface(sphere, data, grid, head, pull, onProgress);
+  }
+  return fillMesh(outerVoxels(surface, size), grid.dims);
+}
+
+function centroid({ points }: Mesh): Point {
+  const sum = [0, 0, 0];
+  for (let i = 0; i < points.length; i++) sum[i % 3] += points[i];
+  const n = points.length / 3;
+  return [sum[0] / n, sum[1] / n, sum[2] / n];
+}
+
+/** A surface in mm as one in voxels, half a voxel further out: voxels that it passes through are brain, as in FSL. */
+function outerVoxels(surface: Mesh, size: readonly [number, number, number]): Mesh {
+  const normals = vertexNormals(surface.points, surface.triangles, new Float64Array(surface.points.length));
+  return { ...surface, points: surface.points.map((p, i) => p / size[i % 3] + normals[i] / 2) };
+}
+
+export const bet: Tool<'fraction' | 'gradient' | 'mask' | 'noBrain' | 'centre' | 'radius' | 'robust'> = {
+  name: 'bet',
+  summary: 'brain extraction: writes the brain, and with -m its mask.',
+  usage: 'bet <input> <output> [options]',
+  flags: {
+    fraction: {
+      names: ['-f'],
+      value: '0..1',
+      help: 'fractional intensity threshold, default 0.5; smaller: larger brain',
+    },
+    gradient: {
+      names: ['-g'],
+      value: '-1..1',
+      help: 'vertical gradient of the threshold, default 0; positive: larger below, smaller above',
+    },
+    mask: { names: ['-m'], help: 'write <output>_mask' },
+    noBrain: { names: ['-n'], help: 'do not write the brain itself' },
+    centre: { names: ['-c'], value: 'x y z', words: 3, help: 'centre of gravity in voxels' },
+    radius: { names: ['-r'], value: 'mm', help: 'head radius; the surface starts from half of it' },
+    robust: { names: ['-R'], help: 'find the centre robustly: repeat from the centre of the brain found' },
+  },
+
+  async run(options, progress) {
+    const [input, output, ...rest] = options.positional;
+    if (output === undefined || rest.length > 0)
+      throw new ToolError('bet: one input and one output are due. See bet --help.');
+    if (options.has('noBrain') && !options.has('mask'))
+      throw new ToolError('bet: -n without -m leaves nothing to write.');
+    const within = (key: 'fraction' | 'gradient', fallback: number, low: number) => {
+      const value = options.number(key, fallback);
+      if (value < low || value > 1)
+        throw new ToolError(`bet: ${bet.flags[key].names[0]} ${value}: must lie in ${low} to 1.`);
+      return value;
+    };
+    const pull = { fraction: within('fraction', 0.5, 0), gradient: within('gradient', 0, -1) };
+    const centre = options.get('centre')?.split(' ').map(Number) as Point | undefined;
+    if (centre && !centre.every(Number.isFinite))
+      throw new ToolError(`bet: -c ${options.get('centre')}: three numbers are due.`);
+    const radius = options.has('radius') ? options.number('radius', 0) : undefined;
+    if (radius !== undefined && !(radius > 0)) throw new ToolError('bet: -r must be above 0 mm.');
+
+    progress(0, 'reading');
+    const image = await loadImage(input);
+    const data = volumeOf(image, 0).map((x) => (Number.isFinite(x) ? x : 0));
+    const head = { ...pull, centre, radius, robust: options.has('robust') };
+    const mask = brainMask({ grid: image.grid, data }, head, (f) =>
+      progress(0.05 + 0.85 * f, 'growing the surface'),
+    );
+    const voxels = mask?.reduce((sum, x) => sum + x, 0) ?? 0;
+    if (!mask || voxels === 0)
+      throw new ToolError(
+        `${input}: no brain found. Check that it is a head, or give its centre with -c x y z.`,
+      );
+    if (options.has('mask'))
+      await writeImage(
+        `${stem(output)}_mask.nii.gz`,
+        { grid: image.grid, volumes: 1, data: mask },
+        { type: 'uint8' },
+      );
+    if (!options.has('noBrain')) {
+      const brain = data.map((x, i) => (mask[i] > 0 ? x : 0));
+      await writeImage(imageOutput(output), { grid: image.grid, volumes: 1, data: brain });
+    }
+    progress(1, `${voxels} voxels`);
+  },
+};

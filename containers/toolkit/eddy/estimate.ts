@@ -1,0 +1,142 @@
+/** The whole estimation: b0s to each other, weighted volumes to each other, weighted to b0s, field from movement. */
+import { chain, invert, type Matrix4 } from '../../../imaging/affine.ts';
+import { B0_MAX } from '../../../imaging/gradients.ts';
+import { type Aligned, align } from './align.ts';
+import { correctVolume } from './correct.ts';
+import { linearInGradient, separateFieldFromMovement } from './separate.ts';
+import { directionsOf, pointsAt, type Series, spreadVoxels } from './series.ts';
+import { alignToB0 } from './shells.ts';
+import { FIELD_START, type FieldModel, rigidMatrix, setRigid, TERMS } from './warp.ts';
+
+export interface EstimateOptions {
+  /** Model of the eddy currents' field. */
+  readonly field: FieldModel;
+  /** Tie the field's terms to the gradient linearly (--slm=linear). */
+  readonly linearInGradient: boolean;
+  /** Smoothing in mm per iteration; its length is the number of iterations. */
+  readonly fwhm: readonly number[];
+}
+
+/** What was found for a series. */
+export interface Estimate {
+  /** Per volume: translations (mm), rotations (radians), field terms (Hz). */
+  readonly parameters: readonly Float64Array[];
+  /** Volumes of each group and what its alignment left. */
+  readonly groups: readonly { readonly members: readonly number[]; readonly aligned: Aligned }[];
+}
+
+/** Points at which volumes are compared: enough for thousandths of a voxel, few enough for speed. */
+const MOST_POINTS = 30_000;
+/** Fewer weighted volumes than this cannot predict each other. */
+const FEWEST_WEIGHTED = 5;
+
+/** Right-multiplies all transforms so that `reference` becomes the identity. */
+function makeReference(parameters: readonly Float64Array[], reference: Float64Array): void {
+  const back = invert(rigidMatrix(reference));
+  for (const p of parameters) setRigid(p, chain(rigidMatrix(p), back));
+}
+
+/** Movement between b0s carried to the weighted volumes: linear in time between b0s of one run, else the nearest b0's. */
+function carryMovement(
+  series: Series,
+  b0s: readonly number[],
+  parameters: readonly Float64Array[],
+  t: number,
+): void {
+  const run = (v: number) => {
+    const a = series.acquisitions[v];
+    return `${a.direction.join()} ${a.readoutSeconds}`;
+  };
+  const same = b0s.filter((v) => run(v) === run(t));
+  const pool = same.length > 0 ? same : b0s;
+  const before = pool.findLast((v) => v < t);
+  const after = pool.find((v) => v > t);
+  const [a, b] = [before ?? after, after ?? before];
+  if (a === undefined || b === undefined) return;
+  const w = a === b ? 0 : (t - a) / (b - a);
+  for (let c = 0; c < FIELD_START; c++) parameters[t][c] = (1 - w) * parameters[a][c] + w * parameters[b][c];
+}
+
+/**
+ * Estimates movement, eddy-current fields and outlier slices of a series.
+ * The first b0 (or volume 0 where there is none) is the reference of movement.
+ */
+export function estimate(
+  series: Series,
+  options: EstimateOptions,
+  progress: (fraction: number, message: string) => void,
+): Estimate {
+  const all = series.volumes.map((_, t) => t);
+  const b0s = all.filter((t) => series.bvals[t] <= B0_MAX);
+  const weighted = all.filter((t) => series.bvals[t] > B0_MAX);
+  const parameters = all.map(() => new Float64Array(FIELD_START + TERMS[options.field]));
+  const points = pointsAt(series, spreadVoxels(series.mask, MOST_POINTS));
+  const voxelsPerPoint = series.mask.reduce((sum, m) => sum + (m !== 0 ? 1 : 0), 0) / points.voxel.length;
+  const groups: { members: readonly number[]; aligned: Aligned }[] = [];
+  const share = b0s.length / all.length;
+
+  if (b0s.length > 0 && !(process.env.NOPEAS && groups.length > 1)) {
+    const own = b0s.map((t) => parameters[t]);
+    const aligned = align(series, { members: b0s, parameters: own }, points, voxelsPerPoint, {
+      fwhm: b0s.length > 1 ? options.fwhm : [],
+      withField: false,
+      afterIteration: (now) => makeReference(now, now[0].slice()),
+      progress: (f, message) => progress(share * f, `b0 volumes: ${message}`),
+    });
+    for (const [i, t] of b0s.entries()) parameters[t] = own[i];
+    groups.push({ members: b0s, aligned });
+    for (const t of weighted) carryMovement(series, b0s, parameters, t);
+  }
+  if (weighted.length > 0) {
+    const own = weighted.map((t) => parameters[t]);
+    const directions = directionsOf(series, weighted);
+    const enough = weighted.length >= FEWEST_WEIGHTED;
+    const aligned = align(
+      series,
+      { members: weighted, directions, parameters: own },
+      points,
+      voxelsPerPoint,
+      {
+        fwhm: enough ? options.fwhm : [],
+        withField: true,
+        afterIteration: (now) => {
+          if (options.linearInGradient) linearInGradient(series, weighted, now);
+        },
+        progress: (f, message) => progress(share + (1 - share) * 0.9 * f, `weighted volumes: ${message}`),
+      },
+    );
+    for (const [i, t] of weighted.entries()) parameters[t] = own[i];
+    groups.push({ members: weighted, aligned });
+    if (!process.env.NOSEP) separateFieldFromMovement(series, weighted, own);
+    if (b0s.length > 0 && !(process.env.NOPEAS && groups.length > 1)) {
+      progress(0.95, 'aligning shells to the b0s');
+      const b0 = meanCorrected(series, b0s, parameters);
+      for (let shell = 0; shell < directions.shellB.length; shell++) {
+        const who = weighted.map((_, i) => i).filter((i) => directions.shellOf[i] === shell);
+        const q = alignToB0(b0, series.frame, meanOf(who.map((i) => aligned.corrected[i])), points);
+        const back: Matrix4 = invert(rigidMatrix(q));
+        for (const i of who) setRigid(own[i], chain(rigidMatrix(own[i]), back));
+      }
+    } else makeReference(parameters, parameters[0].slice());
+  }
+  return { parameters, groups };
+}
+
+function meanOf(data: readonly Float32Array[]): Float32Array {
+  const out = new Float32Array(data[0].length);
+  for (const d of data) for (let s = 0; s < out.length; s++) out[s] += d[s] / data.length;
+  return out;
+}
+
+function meanCorrected(
+  series: Series,
+  members: readonly number[],
+  parameters: readonly Float64Array[],
+): Float32Array {
+  const out = new Float32Array(series.mask.length);
+  for (const t of members) {
+    const volume = correctVolume(series, t, parameters[t], series.volumes[t]);
+    for (let v = 0; v < out.length; v++) out[v] += volume[v] / members.length;
+  }
+  return out;
+}

@@ -1,0 +1,221 @@
+/** eddy: movement, eddy-current distortion and outlier slices of diffusion series. */
+import { writeFile } from 'node:fs/promises';
+import { B0_MAX, formatBvecs, readGradients } from '../../../imaging/gradients.ts';
+import { type Image, isNeurological, sameGrid, volumeOf, voxelCount } from '../../../imaging/image.ts';
+import { writeImage } from '../../../imaging/nifti.ts';
+import { findImage, loadImage, readAcquisitions, readTable } from '../files.ts';
+import { type Options, stem, type Tool, ToolError } from '../tool.ts';
+import { evaluateField, readTopup } from '../topup/field.ts';
+import { estimate } from './estimate.ts';
+import { cnrMaps, correctSeries } from './finish.ts';
+import {
+  formatMovementRms,
+  formatOutlierMap,
+  formatOutlierReport,
+  formatParameters,
+  movementRms,
+  outlierSlices,
+  parameterRows,
+  rotatedBvecs,
+} from './report.ts';
+import { directionsOf, type Series } from './series.ts';
+import type { FieldModel } from './warp.ts';
+
+type Key =
+  | 'imain'
+  | 'mask'
+  | 'acqp'
+  | 'index'
+  | 'bvecs'
+  | 'bvals'
+  | 'topup'
+  | 'out'
+  | 'flm'
+  | 'slm'
+  | 'fwhm'
+  | 'niter'
+  | 'resamp'
+  | 'repol'
+  | 'cnr'
+  | 'nthr'
+  | 'shelled'
+  | 'verbose';
+
+/** Large misplacements are found in smooth images, small ones in sharp ones. */
+const DEFAULT_FWHM = [8, 4, 0];
+
+/** Smoothing per iteration from --fwhm and --niter: one value for all, or one per iteration; the last one goes on. */
+function fwhmSchedule(options: Options<Key>): number[] {
+  const iterations = options.number('niter', 5);
+  if (!Number.isInteger(iterations) || iterations < 1 || iterations > 100)
+    throw new ToolError(`--niter=${iterations} is not a whole number from 1 to 100.`);
+  const text = options.get('fwhm');
+  const given = text === undefined ? DEFAULT_FWHM : text.split(',').map(Number);
+  if (!given.every((f) => f >= 0 && f < 100) || given.length === 0)
+    throw new ToolError(`--fwhm=${text} is not a list of widths in mm, such as 10,6,4,2,0.`);
+  if (text !== undefined && given.length > 1 && given.length !== iterations)
+    throw new ToolError(
+      `--fwhm has ${given.length} values for ${iterations} iterations; give one, or ${iterations}.`,
+    );
+  return Array.from({ length: iterations }, (_, i) => given[Math.min(i, given.length - 1)]);
+}
+
+function oneOf<T extends string>(options: Options<Key>, key: Key, choices: readonly T[], fallback: T): T {
+  const text = options.get(key) ?? fallback;
+  const found = choices.find((c) => c === text);
+  if (found === undefined) throw new ToolError(`--${key}=${text} is not one of ${choices.join(', ')}.`);
+  return found;
+}
+
+/** Rows of --acqp for each volume, by --index. */
+async function acquisitionsOf(acqp: string, index: string, volumes: number, image: string) {
+  const rows = await readAcquisitions(acqp);
+  const numbers = (await readTable(index)).flat();
+  if (numbers.length !== volumes)
+    throw new ToolError(
+      `${index}: has ${numbers.length} numbers where ${image} has ${volumes} volumes. Write one per volume.`,
+    );
+  return numbers.map((row, t) => {
+    if (!rows[row - 1])
+      throw new ToolError(
+        `${index}: volume ${t} refers to row ${row}, but ${acqp} has ${rows.length} rows. Rows count from 1.`,
+      );
+    return rows[row - 1];
+  });
+}
+
+/** Shells are few b values with many directions each; anything else predicts badly. */
+function checkShells(series: Series, bvals: string): void {
+  const weighted = [...series.bvals.keys()].filter((t) => series.bvals[t] > B0_MAX);
+  const { shellB, shellOf } = directionsOf(series, weighted);
+  for (const [shell, b] of shellB.entries()) {
+    const own = weighted.filter((_, i) => shellOf[i] === shell).map((t) => series.bvals[t]);
+    if (own.length < 3 || Math.max(...own) - Math.min(...own) > 200)
+      throw new ToolError(
+        `${bvals}: the data do not lie on shells (${own.length} volumes around b = ${b.toFixed(0)}). ` +
+          'If they were acquired so, say --data_is_shelled.',
+      );
+  }
+}
+
+/** Reads everything and checks that it fits together. */
+async function readSeries(options: Options<Key>): Promise<{ image: Image; series: Series }> {
+  const need = (key: Key) => options.get(key) ?? '';
+  const path = await findImage(need('imain'));
+  const image = await loadImage(path);
+  const maskPath = await findImage(need('mask'));
+  const mask = await loadImage(maskPath);
+  if (!sameGrid(mask.grid, image.grid, 0.1) || mask.volumes !== 1)
+    throw new ToolError(
+      `${maskPath}: is ${mask.grid.dims.join(' x ')} where ${path} is ${image.grid.dims.join(' x ')}, or placed elsewhere. Make the mask from the series' own b0.`,
+    );
+  const inside = Uint8Array.from(mask.data, (v) => (v > 0 ? 1 : 0));
+  if (inside.reduce((a, b) => a + b, 0) < 1000)
+    throw new ToolError(`${maskPath}: holds fewer than 1000 voxels. Make the mask anew (bet).`);
+  const bad = image.data.findIndex((v) => !Number.isFinite(v));
+  if (bad >= 0)
+    throw new ToolError(
+      `${path}: volume ${Math.floor(bad / voxelCount(image.grid))} holds values that are not numbers. Convert the scan again.`,
+    );
+  const acquisitions = await acquisitionsOf(need('acqp'), need('index'), image.volumes, path);
+  const { bvals, bvecs } = await readGradients(need('bvals'), need('bvecs'), image.volumes, path);
+  const topup = options.get('topup');
+  const series: Series = {
+    frame: { dims: image.grid.dims, voxelSizes: image.grid.voxelSizes },
+    volumes: Array.from({ length: image.volumes }, (_, t) => volumeOf(image, t)),
+    acquisitions,
+    bvals,
+    bvecs,
+    mask: inside,
+    field: topup === undefined ? undefined : evaluateField(await readTopup(topup), image.grid),
+  };
+  if (!options.has('shelled')) checkShells(series, need('bvals'));
+  return { image, series };
+}
+
+/** Corrects movement and eddy-current distortion (Andersson & Sotiropoulos 2016, NeuroImage 125:1063). */
+export const eddy: Tool<Key> = {
+  name: 'eddy',
+  summary: 'corrects eddy-current distortion, head movement and lost slices of diffusion series.',
+  usage:
+    '\teddy --imain=dwi --mask=mask --acqp=acqparams.txt --index=index.txt --bvecs=bvecs --bvals=bvals --out=eddy [--topup=topup] [options]',
+  flags: {
+    imain: { names: ['--imain'], value: 'image', required: true, help: 'the series to correct' },
+    mask: { names: ['--mask'], value: 'image', required: true, help: 'mask of the brain' },
+    acqp: {
+      names: ['--acqp'],
+      value: 'file',
+      required: true,
+      help: 'phase-encode vectors and readout times',
+    },
+    index: {
+      names: ['--index'],
+      value: 'file',
+      required: true,
+      help: 'row of --acqp for each volume, from 1',
+    },
+    bvecs: { names: ['--bvecs'], value: 'file', required: true, help: 'gradient directions' },
+    bvals: { names: ['--bvals'], value: 'file', required: true, help: 'b values' },
+    topup: { names: ['--topup'], value: 'prefix', help: "topup's results" },
+    out: { names: ['--out'], value: 'prefix', required: true, help: 'stem of all outputs' },
+    flm: {
+      names: ['--flm'],
+      value: 'linear|quadratic',
+      help: 'model of the eddy-current field (default quadratic)',
+    },
+    slm: { names: ['--slm'], value: 'none|linear', help: 'model of the field over gradients (default none)' },
+    fwhm: {
+      names: ['--fwhm'],
+      value: 'mm,...',
+      help: 'smoothing for the estimation: one width, or one per iteration (default 8,4,0,0,...)',
+    },
+    niter: { names: ['--niter'], value: 'n', help: 'iterations (default 5)' },
+    resamp: {
+      names: ['--resamp'],
+      value: 'jac',
+      help: 'resampling: jac, spline interpolation with Jacobian modulation',
+    },
+    repol: { names: ['--repol'], help: 'replace outlier slices by predictions' },
+    cnr: { names: ['--cnr_maps'], help: 'write maps of SNR (b0) and CNR (each shell)' },
+    nthr: { names: ['--nthr'], value: 'n', help: 'accepted for compatibility; one thread does the work' },
+    shelled: { names: ['--data_is_shelled'], help: 'do not check that the data lie on shells' },
+    verbose: { names: ['--verbose', '--very_verbose', '-v'], help: 'say what is found' },
+  },
+  async run(options, progress) {
+    const out = stem(options.get('out') ?? '');
+    oneOf(options, 'resamp', ['jac'], 'jac');
+    const settings = {
+      field: oneOf<FieldModel>(options, 'flm', ['linear', 'quadratic'], 'quadratic'),
+      linearInGradient: oneOf(options, 'slm', ['none', 'linear'], 'none') === 'linear',
+      fwhm: fwhmSchedule(options),
+    };
+    const { image, series } = await readSeries(options);
+    progress(0.05, `read ${image.volumes} volumes of ${image.grid.dims.join(' x ')}`);
+    const found = estimate(series, settings, (f, message) => progress(0.05 + 0.6 * f, message));
+    const outliers = outlierSlices(
+      found.groups.map(({ members, aligned }) => ({ members, statistics: aligned.statistics })),
+    );
+    if (options.has('verbose')) progress(0.65, `${outliers.length} outlier slices`);
+    const corrected: Image = { ...image, data: new Float32Array(image.data.length) };
+    correctSeries(series, found, options.has('repol') ? outliers : [], corrected, (f) =>
+      progress(0.65 + 0.25 * f, 'resampling'),
+    );
+    if (options.has('cnr')) {
+      const maps = cnrMaps(series, found, corrected);
+      await writeImage(`${out}.eddy_cnr_maps.nii.gz`, maps);
+    }
+    progress(0.9, 'writing');
+    const neurological = isNeurological(image.grid);
+    const slices = image.grid.dims[2];
+    const texts = {
+      eddy_parameters: formatParameters(parameterRows(found.parameters, neurological)),
+      eddy_rotated_bvecs: formatBvecs(rotatedBvecs(series, found.parameters, neurological)),
+      eddy_movement_rms: formatMovementRms(movementRms(series, found.parameters)),
+      eddy_outlier_report: formatOutlierReport(outliers),
+      eddy_outlier_map: formatOutlierMap(outliers, image.volumes, slices),
+    };
+    for (const [name, text] of Object.entries(texts)) await writeFile(`${out}.${name}`, text);
+    await writeImage(`${out}.nii.gz`, corrected);
+    progress(1, 'done');
+  },
+};

@@ -1,0 +1,68 @@
+/** Small dense linear algebra: symmetric positive definite systems of up to a few hundred unknowns, row-major. */
+
+/** Lower Cholesky factor of a symmetric n x n matrix, or undefined where it is not positive definite. */
+export function cholesky(a: Float64Array, n: number): Float64Array | undefined {
+  const l = new Float64Array(n * n);
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j <= i; j++) {
+      let sum = a[i * n + j];
+      for (let k = 0; k < j; k++) sum -= l[i * n + k] * l[j * n + k];
+      if (i === j) {
+        if (!(sum > 1e-12 * Math.abs(a[i * n + i]))) return undefined;
+        l[i * n + i] = Math.sqrt(sum);
+      } else l[i * n + j] = sum / l[j * n + j];
+    }
+  return l;
+}
+
+/** Solves L L' x = b in place of b. */
+export function choleskySolve(l: Float64Array, n: number, b: Float64Array): void {
+  for (let i = 0; i < n; i++) {
+    let sum = b[i];
+    for (let k = 0; k < i; k++) sum -= l[i * n + k] * b[k];
+    b[i] = sum / l[i * n + i];
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    let sum = b[i];
+    for (let k = i + 1; k < n; k++) sum -= l[k * n + i] * b[k];
+    b[i] = sum / l[i * n + i];
+  }
+}
+
+/** Inverse of L L'. */
+export function choleskyInverse(l: Float64Array, n: number): Float64Array {
+  const out = new Float64Array(n * n);
+  const column = new Float64Array(n);
+  for (let c = 0; c < n; c++) {
+    column.fill(0);
+    column[c] = 1;
+    choleskySolve(l, n, column);
+    for (let r = 0; r < n; r++) out[r * n + c] = column[r];
+  }
+  return out;
+}
+
+/**
+ * Least squares with a ridge: minimizes |A x - b|^2 + ridge * sum(|A_column|^2 x^2), so that columns which cannot be
+ * told apart share their effect instead of exploding.
+ * @param rows equations, each of one length
+ */
+export function leastSquares(
+  rows: readonly ArrayLike<number>[],
+  b: ArrayLike<number>,
+  ridge = 1e-6,
+): Float64Array {
+  const n = rows[0].length;
+  const normal = new Float64Array(n * n);
+  const x = new Float64Array(n);
+  for (const [e, row] of rows.entries())
+    for (let i = 0; i < n; i++) {
+      x[i] += row[i] * b[e];
+      for (let j = 0; j < n; j++) normal[i * n + j] += row[i] * row[j];
+    }
+  for (let i = 0; i < n; i++) normal[i * n + i] = normal[i * n + i] * (1 + ridge) || 1;
+  const l = cholesky(normal, n);
+  if (!l) return new Float64Array(n);
+  choleskySolve(l, n, x);
+  return x;
+}

@@ -1,0 +1,98 @@
+/**
+ * Slices with lost signal (Andersson et al. 2016, NeuroImage 141:556): a slice whose mean difference from its
+ * prediction lies far below that of its like. Slices are those of the acquired image, where the loss happens.
+ */
+
+/** Standard deviations from the mean at which a slice counts as an outlier (FSL's --ol_nstd). */
+const DEVIATIONS = 4;
+/** Fewest voxels of the brain a slice must hold to be judged (FSL's --ol_nvox). */
+const FEWEST_VOXELS = 250;
+
+/** Deviations of each slice of some volumes, in standard deviations; slice k of the i-th volume at `i * slices + k`. */
+export interface SliceStatistics {
+  readonly slices: number;
+  /** Of the mean difference observed - predicted. NaN-free: 0 where a slice was not judged. */
+  readonly mean: Float64Array;
+  /** Of the mean squared difference. */
+  readonly meanSquared: Float64Array;
+  /** 1 where the slice is an outlier. */
+  readonly outlier: Uint8Array;
+}
+
+/** Sums over the points of each slice of one volume. */
+export interface SliceSums {
+  readonly count: Float64Array;
+  readonly sum: Float64Array;
+  readonly squares: Float64Array;
+}
+
+/** Sums of differences observed - predicted by acquired slice; points in slice -1 are skipped. */
+export function sliceSums(
+  observed: Float32Array,
+  predicted: Float32Array,
+  sliceOf: Int16Array,
+  slices: number,
+): SliceSums {
+  const [count, sum, squares] = [0, 1, 2].map(() => new Float64Array(slices));
+  for (let s = 0; s < observed.length; s++) {
+    const k = sliceOf[s];
+    if (k < 0 || k >= slices) continue;
+    const d = observed[s] - predicted[s];
+    count[k]++;
+    sum[k] += d;
+    squares[k] += d * d;
+  }
+  return { count, sum, squares };
+}
+
+/** Mean and standard deviation of values without those beyond four standard deviations, to convergence. */
+function clippedMoments(values: readonly number[]): { mean: number; sd: number } {
+  // Begin with median and MAD: lost slices may be many, and must not widen the yardstick they are held against.
+  const median = (v: readonly number[]) => v.toSorted((a, b) => a - b)[Math.floor(v.length / 2)] ?? 0;
+  let mean = median(values);
+  let sd = 1.4826 * median(values.map((v) => Math.abs(v - mean)));
+  for (let round = 0; round < 10; round++) {
+    const kept = values.filter((v) => Math.abs(v - mean) <= DEVIATIONS * sd);
+    if (kept.length < 2) break;
+    const m = kept.reduce((a, b) => a + b, 0) / kept.length;
+    const s = Math.sqrt(kept.reduce((a, b) => a + (b - m) ** 2, 0) / (kept.length - 1));
+    if (Math.abs(s - sd) <= 1e-6 * sd && Math.abs(m - mean) <= 1e-6 * sd) break;
+    mean = m;
+    sd = s;
+  }
+  return { mean, sd };
+}
+
+/**
+ * Judges all slices of volumes of one kind (b0s, or one shell) against each other.
+ * @param sums one per volume
+ * @param voxelsPerPoint how many voxels of the brain one point stands for
+ */
+export function judgeSlices(sums: readonly SliceSums[], voxelsPerPoint: number): SliceStatistics {
+  const slices = sums[0]?.count.length ?? 0;
+  const n = sums.length * slices;
+  const judged: number[] = [];
+  const means = new Float64Array(n);
+  const squares = new Float64Array(n);
+  for (const [i, { count, sum, squares: square }] of sums.entries())
+    for (let k = 0; k < slices; k++) {
+      if (count[k] * voxelsPerPoint < FEWEST_VOXELS) continue;
+      judged.push(i * slices + k);
+      means[i * slices + k] = sum[k] / count[k];
+      squares[i * slices + k] = square[k] / count[k];
+    }
+  const statistics = {
+    slices,
+    mean: new Float64Array(n),
+    meanSquared: new Float64Array(n),
+    outlier: new Uint8Array(n),
+  };
+  const byMean = clippedMoments(judged.map((q) => means[q]));
+  const bySquare = clippedMoments(judged.map((q) => squares[q]));
+  for (const q of judged) {
+    if (byMean.sd > 0) statistics.mean[q] = (means[q] - byMean.mean) / byMean.sd;
+    if (bySquare.sd > 0) statistics.meanSquared[q] = (squares[q] - bySquare.mean) / bySquare.sd;
+    if (statistics.mean[q] < -DEVIATIONS) statistics.outlier[q] = 1;
+  }
+  return statistics;
+}

@@ -1,0 +1,52 @@
+/** Coarser views of a volume: blurred to a voxel size and sampled on an isotropic grid of that size. */
+import { invert, type Matrix4, multiply } from '../../../imaging/affine.ts';
+import { type Dims, type Grid, regrid, voxelToFsl } from '../../../imaging/image.ts';
+import { resample } from '../../../imaging/interpolate.ts';
+import { SIGMA_TO_FWHM, smooth } from '../../../imaging/smooth.ts';
+
+/** A volume at one resolution. */
+export interface Level {
+  /** Nominal voxel size in mm. */
+  readonly mm: number;
+  readonly dims: Dims;
+  readonly data: Float32Array;
+  /** Voxel indices of this level to the scaled-voxel mm of the ORIGINAL image, the space of FLIRT's matrices. */
+  readonly toFsl: Matrix4;
+}
+
+/** Geometric mean of the voxel's sides in mm. */
+export function voxelSize(grid: Grid): number {
+  return Math.cbrt(grid.voxelSizes[0] * grid.voxelSizes[1] * grid.voxelSizes[2]);
+}
+
+/** A voxel size counts as reached when the grid's own is within this factor: resampling 3 mm to 3.2 mm gains nothing. */
+const NATIVE = 1.25;
+
+/**
+ * A volume at several voxel sizes. A level of `mm` is blurred by `blur` x `mm` of FWHM in all; each is made from the next
+ * finer one, so that wide blurs stay cheap. Where the grid's own voxels are as large as `mm`, its own grid is kept.
+ * @param sizes voxel sizes in mm, coarse to fine
+ * @returns levels in the order of `sizes`
+ */
+export function pyramid(data: Float32Array, grid: Grid, sizes: readonly number[], blur = 1.5): Level[] {
+  const levels: Level[] = [];
+  let [from, values, blurred] = [grid, data, 0];
+  for (const mm of sizes.toReversed()) {
+    const sigma = Math.sqrt(Math.max(0, (blur * mm) ** 2 - blurred ** 2)) / SIGMA_TO_FWHM;
+    values = smooth(values, from.dims, [
+      sigma / from.voxelSizes[0],
+      sigma / from.voxelSizes[1],
+      sigma / from.voxelSizes[2],
+    ]);
+    blurred = blur * mm;
+    if (voxelSize(from) * NATIVE < mm) {
+      const to = regrid(from, mm);
+      values = resample(values, from.dims, to, multiply(invert(from.affine), to.affine));
+      from = to;
+    }
+    // Through the original image's voxels: a level's own flip of x would refer to its own, shifted, last voxel.
+    const toFsl = multiply(voxelToFsl(grid), multiply(invert(grid.affine), from.affine));
+    levels.push({ mm, dims: from.dims, data: values, toFsl });
+  }
+  return levels.reverse();
+}

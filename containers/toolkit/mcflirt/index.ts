@@ -1,0 +1,172 @@
+/** MCFLIRT's command line: head-motion correction of a series. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import type { Matrix4 } from '../../../imaging/affine.ts';
+import { type Image, sameGrid, volumeOf } from '../../../imaging/image.ts';
+import type { Interpolation } from '../../../imaging/interpolate.ts';
+import { writeImage } from '../../../imaging/nifti.ts';
+import { loadImage, writeMatrix } from '../files.ts';
+import { isVolume, withoutNaN } from '../flirt/apply.ts';
+import { COSTS, type CostName } from '../flirt/cost.ts';
+import { oneOf } from '../flirt/index.ts';
+import { centreOfMass, type Dof, rigidParameters } from '../flirt/transform.ts';
+import { imageOutput, type Options, type Progress, stem, type Tool, ToolError } from '../tool.ts';
+import { correctMotion, displacements, estimateMotion, type MotionOptions, meanVolume } from './correct.ts';
+
+const flags = {
+  in: { names: ['-in'], value: 'image', required: true, help: 'the series' },
+  out: { names: ['-out', '-o'], value: 'name', help: 'output, and stem of further files (default <in>_mcf)' },
+  refvol: {
+    names: ['-refvol'],
+    value: 'n',
+    help: 'reference volume, counted from 0 (default: the middle one)',
+  },
+  reffile: { names: ['-reffile', '-r'], value: 'image', help: 'reference image on the same grid' },
+  meanvol: { names: ['-meanvol'], help: 'reference: the mean of the series after a first correction' },
+  cost: { names: ['-cost'], value: COSTS.join('|'), help: 'cost function (default normcorr)' },
+  dof: { names: ['-dof'], value: '6|7|9|12', help: 'degrees of freedom (default 6)' },
+  bins: { names: ['-bins'], value: 'number', help: 'histogram bins (default 256)' },
+  stages: {
+    names: ['-stages'],
+    value: '1-4',
+    help: 'stages: 8 mm, 4 mm, 4 mm finely, the own voxels (default 3)',
+  },
+  smooth: {
+    names: ['-smooth'],
+    value: 'mm',
+    help: 'smoothing of the cost at the field-of-view edge (default 1)',
+  },
+  mats: { names: ['-mats'], help: 'write matrices to <out>.mat/MAT_0000 ...' },
+  plots: {
+    names: ['-plots'],
+    help: 'write parameters to <out>.par: rotations in radians, translations in mm',
+  },
+  rmsrel: {
+    names: ['-rmsrel'],
+    help: 'write RMS displacement between volumes: <out>_rel.rms, <out>_rel_mean.rms',
+  },
+  rmsabs: {
+    names: ['-rmsabs'],
+    help: 'write RMS displacement from the reference: <out>_abs.rms, <out>_abs_mean.rms',
+  },
+  spline: { names: ['-spline_final'], help: 'spline interpolation of the output' },
+  nearest: { names: ['-nn_final'], help: 'nearest-neighbour interpolation of the output' },
+} as const;
+type Key = keyof typeof flags;
+
+/** Reference voxels and the volume of the series to begin with. */
+interface Reference {
+  readonly data: Float32Array;
+  readonly first: number;
+  /** As an error message calls it. */
+  readonly name: string;
+}
+
+async function chooseReference(options: Options<Key>, series: Image, inName: string): Promise<Reference> {
+  const middle = Math.floor(series.volumes / 2);
+  const file = options.get('reffile');
+  if ([file !== undefined, options.has('refvol'), options.has('meanvol')].filter(Boolean).length > 1)
+    throw new ToolError('-refvol, -reffile and -meanvol exclude each other.');
+  if (file !== undefined) {
+    const image = await loadImage(file);
+    if (!sameGrid(image.grid, series.grid))
+      throw new ToolError(`${file}: is not on the grid of ${inName}. Resample it first (flirt -applyxfm).`);
+    return { data: withoutNaN(volumeOf(image, 0)), first: 0, name: file };
+  }
+  const volume = options.number('refvol', middle);
+  if (!Number.isInteger(volume) || volume < 0 || volume >= series.volumes)
+    throw new ToolError(`-refvol ${volume}: ${inName} has volumes 0 to ${series.volumes - 1}.`);
+  return { data: volumeOf(series, volume), first: volume, name: `volume ${volume} of ${inName}` };
+}
+
+function motionOptions(options: Options<Key>): MotionOptions {
+  const cost: CostName = oneOf(options.get('cost'), COSTS, 'normcorr', '-cost');
+  const dof = Number(oneOf(options.get('dof'), ['6', '7', '9', '12'], '6', '-dof')) as Dof;
+  const stages = Number(oneOf(options.get('stages'), ['1', '2', '3', '4'], '3', '-stages'));
+  const [bins, smooth] = [Math.round(options.number('bins', 256)), options.number('smooth', 1)];
+  if (!(bins > 0 && bins <= 4096)) throw new ToolError(`-bins ${bins} must lie between 1 and 4096.`);
+  if (!(smooth >= 0)) throw new ToolError(`-smooth ${smooth} must not be negative.`);
+  return { cost, dof, bins, stages, smooth };
+}
+
+async function run(options: Options<Key>, progress: Progress): Promise<void> {
+  const inName = options.get('in') as string;
+  const settings = motionOptions(options);
+  if (options.positional.length > 0)
+    throw new ToolError(`what is "${options.positional[0]}"? It belongs to no flag.`);
+  if (options.has('spline') && options.has('nearest'))
+    throw new ToolError('-spline_final and -nn_final exclude each other.');
+  const interpolation: Interpolation = options.has('spline')
+    ? 'spline'
+    : options.has('nearest')
+      ? 'nearest'
+      : 'linear';
+  const series = await loadImage(inName);
+  withoutNaN(series.data);
+  if (!isVolume(series.grid.dims))
+    throw new ToolError(
+      `${inName}: is ${series.grid.dims.join(' x ')}; registration needs 4 voxels in each direction.`,
+    );
+  let reference = await chooseReference(options, series, inName);
+
+  const passes = options.has('meanvol') ? 2 : 1;
+  const estimate = (pass: number): Matrix4[] => {
+    const found = estimateMotion(series, reference.data, reference.first, settings, (f) =>
+      progress((0.9 * (pass + f)) / passes, `volume ${Math.round(f * series.volumes)} of ${series.volumes}`),
+    );
+    return found.map((m, t) => {
+      if (m) return m;
+      throw new ToolError(
+        `${inName}: volume ${t} cannot be registered to ${reference.name}: one has no contrast. Look at both; remove an empty volume (fslroi, fslmerge).`,
+      );
+    });
+  };
+  let transforms = estimate(0);
+  if (passes === 2) {
+    const mean = meanVolume(correctMotion(series, transforms, 'linear'));
+    reference = { ...reference, data: mean, name: `the mean of ${inName}` };
+    transforms = estimate(1);
+  }
+  const corrected = correctMotion(series, transforms, interpolation);
+  progress(0.95, 'writing');
+  await write(options, options.get('out') ?? `${stem(inName)}_mcf`, corrected, transforms, reference.data);
+  progress(1, 'done');
+}
+
+const lines = (rows: readonly (readonly number[])[]) =>
+  rows.map((row) => `${row.map((v) => Number(v.toPrecision(9))).join('  ')}  \n`).join('');
+const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length);
+
+async function write(
+  options: Options<Key>,
+  out: string,
+  corrected: Image,
+  transforms: readonly Matrix4[],
+  reference: Float32Array,
+): Promise<void> {
+  const centre = centreOfMass(reference, corrected.grid);
+  const { absolute, relative } = displacements(transforms, centre);
+  if (options.has('mats')) {
+    await mkdir(`${out}.mat`, { recursive: true });
+    for (const [t, m] of transforms.entries())
+      await writeMatrix(`${out}.mat/MAT_${String(t).padStart(4, '0')}`, m);
+  }
+  if (options.has('plots'))
+    await writeFile(`${out}.par`, lines(transforms.map((m) => rigidParameters(m, centre))));
+  if (options.has('rmsrel')) {
+    await writeFile(`${out}_rel.rms`, lines(relative.map((v) => [v])));
+    await writeFile(`${out}_rel_mean.rms`, lines([[mean(relative)]]));
+  }
+  if (options.has('rmsabs')) {
+    await writeFile(`${out}_abs.rms`, lines(absolute.map((v) => [v])));
+    await writeFile(`${out}_abs_mean.rms`, lines([[mean(absolute)]]));
+  }
+  await writeImage(imageOutput(out), corrected);
+}
+
+export const mcflirt: Tool<Key> = {
+  name: 'mcflirt',
+  summary: 'Corrects head motion in a series by rigid registration of each volume.',
+  usage: '\tmcflirt -in <image> [-out <name>] [options]',
+  flags,
+  run,
+};

@@ -1,0 +1,25 @@
+/** The tools of the toolkit by FSL's names. */
+import { applywarp } from './applywarp/index.ts';
+import { bet } from './bet/index.ts';
+import { convertXfm } from './convert_xfm/index.ts';
+import { dtifit } from './dtifit/index.ts';
+import { flirt } from './flirt/index.ts';
+import { fslmaths } from './fslmaths/index.ts';
+import { fslmerge } from './fslmerge/index.ts';
+import { fslroi } from './fslroi/index.ts';
+import { mcflirt } from './mcflirt/index.ts';
+import type { Tool } from './tool.ts';
+import { topup } from './topup/index.ts';
+
+export const tools: ReadonlyMap<string, Tool> = new Map<string, Tool>([
+  [applywarp.name, applywarp],
+  [bet.name, bet],
+  [dtifit.name, dtifit],
+  [fslmaths.name, fslmaths],
+  [fslmerge.name, fslmerge],
+  [fslroi.name, fslroi],
+  [convertXfm.name, convertXfm],
+  [flirt.name, flirt],
+  [mcflirt.name, mcflirt],
+  [topup.name, topup],
+]);

@@ -1,0 +1,230 @@
+/** topup's estimation: coarse to fine, Levenberg-Marquardt at each level, conjugate gradients for each step. */
+import { CholeskyDecomposition, Matrix } from 'ml-matrix';
+import type { Grid } from '../../../imaging/image.ts';
+import type { Acquisition } from '../files.ts';
+import type { Progress } from '../tool.ts';
+import { type Bending, bendingEnergy } from './bending.ts';
+import { phaseAxis } from './distortion.ts';
+import type { TopupResult } from './field.ts';
+import { createModel, type Model, type MovementParameter, type Normal } from './model.ts';
+import type { Level, Schedule } from './schedule.ts';
+import { evaluateSpline, fitSpline, gridBases, knotCount } from './spline.ts';
+
+/** Puts FSL's lambda on the scale of our bending energy (displacement in mm, mean over voxels). */
+const LAMBDA_SCALE = Number(process.env.LS ?? 1e5);
+const CG_ITERATIONS = Number(process.env.CGI ?? 40);
+const CG_TOLERANCE = Number(process.env.CGT ?? 1e-2);
+/** A level ends when an iteration lowers the cost by less than this share. */
+const CONVERGED = Number(process.env.CONV ?? 1e-4);
+
+/**
+ * Movement is free for every volume but the first. A constant field and a translation along the phase-encode axis look
+ * the same, so the first volume acquired differently from the first keeps its place along its own axis.
+ */
+export function movingParameters(acquisitions: readonly Acquisition[]): MovementParameter[] {
+  const key = (a: Acquisition) => `${a.direction} ${a.readoutSeconds}`;
+  const anchor = acquisitions.findIndex((a) => key(a) !== key(acquisitions[0]));
+  return acquisitions.flatMap((a, volume) =>
+    volume === 0
+      ? []
+      : [0, 1, 2, 3, 4, 5]
+          .filter((index) => !(volume === anchor && index === phaseAxis(a)))
+          .map((index) => ({ volume, index })),
+  );
+}
+
+/** Bending energy of a field in Hz, as displacement in mm of a typical acquisition. */
+function bendingOf(
+  grid: Grid,
+  acquisitions: readonly Acquisition[],
+  spacing: [number, number, number],
+): Bending {
+  const mmPerHz = acquisitions.map((a) => a.readoutSeconds * grid.voxelSizes[phaseAxis(a)]);
+  const square = mmPerHz.reduce((s, v) => s + v * v, 0) / mmPerHz.length;
+  const { apply, diagonal } = bendingEnergy(grid.dims, spacing, grid.voxelSizes);
+  return { apply: (v) => apply(v).map((x) => x * square), diagonal: diagonal.map((x) => x * square) };
+}
+
+function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+  return sum;
+}
+
+/** a += factor * b */
+function add(a: Float64Array, b: ArrayLike<number>, factor: number): void {
+  for (let i = 0; i < a.length; i++) a[i] += factor * b[i];
+}
+
+/** Preconditioned conjugate gradients for a positive definite `apply`; starts from 0. */
+function conjugateGradients(
+  apply: (v: Float64Array) => Float64Array,
+  rhs: Float64Array,
+  preconditioner: Float64Array,
+): Float64Array {
+  const x = new Float64Array(rhs.length);
+  const r = rhs.slice();
+  const z = r.map((v, i) => v * preconditioner[i]);
+  const p = z.slice();
+  let rz = dot(r, z);
+  const target = rz * CG_TOLERANCE ** 2;
+  for (let i = 0; i < CG_ITERATIONS && rz > target; i++) {
+    const q = apply(p);
+    const curvature = dot(p, q);
+    if (!(curvature > 0)) break;
+    const alpha = rz / curvature;
+    add(x, p, alpha);
+    add(r, q, -alpha);
+    for (let k = 0; k < z.length; k++) z[k] = r[k] * preconditioner[k];
+    const next = dot(r, z);
+    for (let k = 0; k < p.length; k++) p[k] = z[k] + (next / rz) * p[k];
+    rz = next;
+  }
+  return x;
+}
+
+/** One Levenberg-Marquardt step for coefficients and movement; movement is eliminated exactly (Schur complement). */
+function newtonStep(
+  normal: Normal,
+  coefficients: Float64Array,
+  bending: Bending,
+  lambda: number,
+  damping: number,
+): { coefficients: Float64Array; movement: Float64Array } {
+  const m = normal.movementGradient.length;
+  const diagonal = normal.diagonal.map((v, i) => v + lambda * bending.diagonal[i]);
+  // Knots that no voxel sees must not make the preconditioner infinite.
+  const floor = (Number(process.env.FL ?? 1e-3) * diagonal.reduce((a, b) => a + b, 0)) / diagonal.length;
+  const preconditioner = diagonal.map((v) => 1 / ((1 + damping) * v + floor));
+  const rhs = bending.apply(coefficients).map((v, i) => -normal.gradient[i] - lambda * v);
+  let inverse: Matrix | undefined;
+  if (m > 0) {
+    const hessian = new Matrix(m, m);
+    for (let s = 0; s < m; s++)
+      for (let t = 0; t < m; t++)
+        hessian.set(s, t, normal.movementHessian[s * m + t] * (s === t ? 1 + damping : 1));
+    inverse = new CholeskyDecomposition(hessian).solve(Matrix.eye(m));
+  }
+  const eliminated = (w: number[]): number[] => inverse!.mmul(Matrix.columnVector(w)).to1DArray();
+  if (inverse) {
+    const y = eliminated(Array.from(normal.movementGradient));
+    for (let s = 0; s < m; s++) add(rhs, normal.mixed[s], y[s]);
+  }
+  const step = conjugateGradients(
+    (v) => {
+      const out = normal.apply(v);
+      add(out, bending.apply(v), lambda);
+      for (let i = 0; i < out.length; i++) out[i] += (damping * diagonal[i] + floor) * v[i];
+      if (inverse) {
+        const y = eliminated(normal.mixed.map((row) => dot(row, v)));
+        for (let s = 0; s < m; s++) add(out, normal.mixed[s], -y[s]);
+      }
+      return out;
+    },
+    rhs,
+    preconditioner,
+  );
+  const movement = inverse
+    ? eliminated(normal.mixed.map((row, s) => -normal.movementGradient[s] - dot(row, step)))
+    : [];
+  return { coefficients: step, movement: Float64Array.from(movement) };
+}
+
+interface State {
+  coefficients: Float64Array;
+  movement: Float64Array[];
+}
+
+/** Runs one level to convergence, at most `level.miter` iterations. */
+function minimize(
+  model: Model,
+  start: State,
+  level: Level,
+  ssqlambda: boolean,
+  bending: Bending,
+  moving: readonly MovementParameter[],
+  report: (iteration: number, meanSquare: number) => void,
+): State {
+  let state = start;
+  let meanSquare = model.evaluate(state.coefficients, state.movement);
+  let damping = 1e-3;
+  const energy = (c: Float64Array) => 0.5 * dot(c, bending.apply(c));
+  for (let iteration = 0; iteration < level.miter; iteration++) {
+    report(iteration, meanSquare);
+    const weight = LAMBDA_SCALE * level.lambda * (ssqlambda ? meanSquare : 1);
+    const cost = meanSquare + weight * energy(state.coefficients);
+    const normal = model.normal();
+    let accepted = false;
+    let gain = 0;
+    for (let attempt = 0; attempt < 4 && !accepted; attempt++) {
+      const step = newtonStep(normal, state.coefficients, bending, weight / 2, damping);
+      const coefficients = state.coefficients.slice();
+      add(coefficients, step.coefficients, 1);
+      const movement = state.movement.map((row) => row.slice());
+      for (const [s, p] of moving.entries()) movement[p.volume][p.index] += step.movement[s];
+      const trial = model.evaluate(coefficients, movement);
+      gain = cost - (trial + weight * energy(coefficients));
+      if (gain > 0) {
+        state = { coefficients, movement };
+        meanSquare = trial;
+        accepted = true;
+        damping = Math.max(1e-4, damping / 10);
+      } else damping *= 10;
+    }
+    if (!accepted || gain < CONVERGED * cost) break;
+  }
+  return state;
+}
+
+/**
+ * Estimates the off-resonance field and the movement between volumes.
+ * @param volumes undistorted nowhere, two or more ways of phase encoding among them; voxels counted radiologically
+ * @param acquisitions one per volume
+ */
+export function estimateTopup(
+  volumes: readonly Float32Array[],
+  grid: Grid,
+  acquisitions: readonly Acquisition[],
+  schedule: Schedule,
+  progress: Progress,
+): TopupResult {
+  let spacing: [number, number, number] | undefined;
+  let state: State = { coefficients: new Float64Array(0), movement: volumes.map(() => new Float64Array(6)) };
+  const { levels } = schedule;
+  for (const [l, level] of levels.entries()) {
+    const next = grid.voxelSizes.map((mm) => Math.max(2, Math.round(level.warpres / mm))) as [
+      number,
+      number,
+      number,
+    ];
+    let { coefficients } = state;
+    if (!spacing)
+      coefficients = new Float64Array(grid.dims.reduce((p, d, a) => p * knotCount(d, next[a]), 1));
+    else if (next.some((k, a) => k !== spacing![a])) {
+      const field = evaluateSpline(new Float32Array(coefficients), gridBases(grid.dims, spacing));
+      coefficients = new Float64Array(fitSpline(field, gridBases(grid.dims, next)));
+    }
+    spacing = next;
+    const moving = level.estmov ? movingParameters(acquisitions) : [];
+    const model = createModel(volumes, grid, acquisitions, level, spacing, moving);
+    const bending = bendingOf(grid, acquisitions, spacing);
+    state = minimize(
+      model,
+      { coefficients, movement: state.movement },
+      level,
+      schedule.ssqlambda,
+      bending,
+      moving,
+      (iteration, meanSquare) =>
+        progress(
+          (l + iteration / level.miter) / levels.length,
+          `level ${l + 1} of ${levels.length}, iteration ${iteration + 1}: mean square difference ${meanSquare.toPrecision(4)}`,
+        ),
+    );
+  }
+  if (!spacing) throw new RangeError('a schedule has at least one level');
+  return {
+    field: { imageDims: grid.dims, spacing, coefficients: new Float32Array(state.coefficients) },
+    movement: state.movement,
+  };
+}

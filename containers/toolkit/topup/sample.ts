@@ -1,0 +1,172 @@
+/** A level's images: smoothed, thinned out, ready to be sampled with gradients by cubic B-splines. */
+import type { Matrix4 } from '../../../imaging/affine.ts';
+import type { Dims } from '../../../imaging/image.ts';
+import { splineCoefficients } from '../../../imaging/interpolate.ts';
+import { SIGMA_TO_FWHM } from '../../../imaging/smooth.ts';
+
+/** Gaussian smoothing and keeping every `step`-th voxel, one axis after the other; weights renormalized at edges. */
+function smoothThin(
+  data: Float32Array,
+  dims: Dims,
+  sigma: readonly number[],
+  step: number,
+): { data: Float32Array; dims: Dims } {
+  let current = data;
+  const size = [...dims];
+  for (const axis of [2, 1, 0]) {
+    const n = size[axis];
+    const kept = Math.ceil(n / step);
+    const radius = sigma[axis] > 1e-3 ? Math.min(n - 1, Math.ceil(3.5 * sigma[axis])) : 0;
+    if (radius === 0 && step === 1) continue;
+    const inner = size.slice(0, axis).reduce((p, v) => p * v, 1);
+    const outer = size.slice(axis + 1).reduce((p, v) => p * v, 1);
+    const out = new Float32Array(inner * kept * outer);
+    for (let i = 0; i < kept; i++) {
+      const centre = i * step;
+      const lo = Math.max(0, centre - radius);
+      const hi = Math.min(n - 1, centre + radius);
+      const w: number[] = [];
+      for (let q = lo; q <= hi; q++)
+        w.push(radius === 0 ? 1 : Math.exp(-0.5 * ((q - centre) / sigma[axis]) ** 2));
+      const total = w.reduce((p, v) => p + v, 0);
+      for (let o = 0; o < outer; o++) {
+        const to = (o * kept + i) * inner;
+        for (let q = lo; q <= hi; q++) {
+          const weight = w[q - lo] / total;
+          const from = (o * n + q) * inner;
+          for (let s = 0; s < inner; s++) out[to + s] += weight * current[from + s];
+        }
+      }
+    }
+    current = out;
+    size[axis] = kept;
+  }
+  return { data: current, dims: [size[0], size[1], size[2]] };
+}
+
+/** Spline coefficients of a volume smoothed by `fwhm` mm and thinned out to every `step`-th voxel, from voxel 0 on. */
+export function levelVolume(
+  volume: Float32Array,
+  dims: Dims,
+  voxelSizes: readonly [number, number, number],
+  fwhm: number,
+  step: number,
+): { coefficients: Float32Array; dims: Dims } {
+  const thin = smoothThin(
+    volume,
+    dims,
+    voxelSizes.map((mm) => fwhm / SIGMA_TO_FWHM / mm),
+    step,
+  );
+  return { coefficients: splineCoefficients(thin.data, thin.dims), dims: thin.dims };
+}
+
+/** Values and gradients of one volume at the samples of a level. */
+export interface Sampled {
+  readonly value: Float32Array;
+  /** Per axis, per voxel of the full image; only the axes asked for. */
+  readonly gradient: readonly (Float32Array | undefined)[];
+}
+
+function weights(t: number, w: Float64Array, d: Float64Array): void {
+  const s = 1 - t;
+  w[0] = (s * s * s) / 6;
+  w[1] = 2 / 3 - 0.5 * t * t * (2 - t);
+  w[2] = 2 / 3 - 0.5 * s * s * (2 - s);
+  w[3] = (t * t * t) / 6;
+  d[0] = -0.5 * s * s;
+  d[1] = t * (1.5 * t - 2);
+  d[2] = -s * (1.5 * s - 2);
+  d[3] = 0.5 * t * t;
+}
+
+/** Indices of the four knots around `i`, mirrored at the ends. */
+function neighbours(i: number, n: number, stride: number, out: Int32Array): void {
+  for (let q = 0; q < 4; q++) {
+    let p = i - 1 + q;
+    if (p < 0) p = Math.min(-p, n - 1);
+    else if (p >= n) p = Math.max(2 * n - 2 - p, 0);
+    out[q] = p * stride;
+  }
+}
+
+const [wx, wy, wz, dx, dy, dz] = Array.from({ length: 6 }, () => new Float64Array(4));
+const [ix, iy, iz] = Array.from({ length: 3 }, () => new Int32Array(4));
+
+/**
+ * Samples a level's volume at movement(x) + shift(x) along `axis` for each x of the level's grid.
+ * @param coefficients from {@link levelVolume}  @param dims of the thinned volume, which are the level's samples too
+ * @param movement full voxels of the reference to full voxels of the volume
+ * @param perHz full voxels of shift along `axis` per unit of `field`
+ * @param inside is set to 0 where the sample lies beyond the volume
+ */
+export function sampleLevel(
+  coefficients: Float32Array,
+  dims: Dims,
+  step: number,
+  movement: Matrix4,
+  field: Float32Array,
+  perHz: number,
+  axis: 0 | 1,
+  out: Sampled,
+  inside: Uint8Array,
+): void {
+  const [nx, ny, nz] = dims;
+  const m = movement;
+  const { value } = out;
+  const [gx, gy, gz] = out.gradient;
+  const [tx, ty, tz] = [m[3] / step, m[7] / step, m[11] / step];
+  const shiftX = axis === 0 ? perHz / step : 0;
+  const shiftY = axis === 1 ? perHz / step : 0;
+  let o = 0;
+  for (let k = 0; k < nz; k++)
+    for (let j = 0; j < ny; j++)
+      for (let i = 0; i < nx; i++, o++) {
+        let x = m[0] * i + m[1] * j + m[2] * k + tx + shiftX * field[o];
+        let y = m[4] * i + m[5] * j + m[6] * k + ty + shiftY * field[o];
+        let z = m[8] * i + m[9] * j + m[10] * k + tz;
+        if (!(x >= -0.5 && y >= -0.5 && z >= -0.5 && x <= nx - 0.5 && y <= ny - 0.5 && z <= nz - 0.5)) {
+          inside[o] = 0;
+          x = Math.min(Math.max(x, 0), nx - 1);
+          y = Math.min(Math.max(y, 0), ny - 1);
+          z = Math.min(Math.max(z, 0), nz - 1);
+        }
+        const fx = Math.floor(x);
+        const fy = Math.floor(y);
+        const fz = Math.floor(z);
+        weights(x - fx, wx, dx);
+        weights(y - fy, wy, dy);
+        weights(z - fz, wz, dz);
+        neighbours(fx, nx, 1, ix);
+        neighbours(fy, ny, nx, iy);
+        neighbours(fz, nz, nx * ny, iz);
+        let sum = 0;
+        let sx = 0;
+        let sy = 0;
+        let sz = 0;
+        for (let c = 0; c < 4; c++) {
+          let plane = 0;
+          let planeX = 0;
+          let planeY = 0;
+          for (let b = 0; b < 4; b++) {
+            const at = iz[c] + iy[b];
+            const p = coefficients[at + ix[0]];
+            const q = coefficients[at + ix[1]];
+            const r = coefficients[at + ix[2]];
+            const s = coefficients[at + ix[3]];
+            const row = wx[0] * p + wx[1] * q + wx[2] * r + wx[3] * s;
+            plane += wy[b] * row;
+            planeY += dy[b] * row;
+            planeX += wy[b] * (dx[0] * p + dx[1] * q + dx[2] * r + dx[3] * s);
+          }
+          sum += wz[c] * plane;
+          sx += wz[c] * planeX;
+          sy += wz[c] * planeY;
+          sz += dz[c] * plane;
+        }
+        value[o] = sum;
+        if (gx) gx[o] = sx / step;
+        if (gy) gy[o] = sy / step;
+        if (gz) gz[o] = sz / step;
+      }
+}

@@ -1,0 +1,83 @@
+/**
+ * FNIRT's coefficient files: a lattice of cubic B-spline coefficients of the displacement, with the affine beside it
+ * in the header. Facts of the format, found from and checked against FSL 5's own files: pixdim = knot spacing in
+ * reference voxels, intent_p1..3 = reference voxel size in mm, sform = the affine of source to reference (FSL mm);
+ * knot i lies at voxel (i - 1) x spacing; source = affine^-1 (reference) + displacement.
+ */
+import { invert, type Matrix4 } from '../../../imaging/affine.ts';
+import type { Image } from '../../../imaging/image.ts';
+import { ToolError } from '../tool.ts';
+import type { Warp } from './warp.ts';
+
+/** The warp of a coefficient file. @param header NIfTI-1 header bytes of the file */
+export function coefficientWarp(path: string, lattice: Image, header: DataView, little: boolean): Warp {
+  const float = (offset: number) => header.getFloat32(offset, little);
+  const spacingMm = [0, 1, 2].map((a) => float(80 + 4 * a) * float(56 + 4 * a));
+  const affine: Matrix4 = Float64Array.of(
+    ...Array.from({ length: 12 }, (_, i) => float(280 + 4 * i)),
+    0,
+    0,
+    0,
+    1,
+  );
+  if (!spacingMm.every((mm) => Number.isFinite(mm) && mm > 0) || !affine.every(Number.isFinite))
+    throw new ToolError(`${path}: its header lacks the spacing of the spline knots. Run fnirt again.`);
+  return splineWarp(lattice.data, lattice.grid.dims, spacingMm, invert(affine));
+}
+
+/**
+ * A warp of cubic B-splines: source = `linear` (reference) + displacement.
+ * @param coefficients three volumes (x, y, z in mm) on a lattice of `dims` knots; knot i lies at (i - 1) x spacing
+ * @param spacingMm knot spacing along the reference's FSL axes
+ * @param linear matrix of reference FSL mm to source FSL mm
+ */
+export function splineWarp(
+  coefficients: Float32Array,
+  dims: readonly [number, number, number],
+  spacingMm: readonly number[],
+  linear: Matrix4,
+): Warp {
+  const [kx, ky, kz] = dims;
+  const n = kx * ky * kz;
+  const weights = [new Float64Array(4), new Float64Array(4), new Float64Array(4)];
+  const first = new Int32Array(3);
+  const locate = (axis: number, mm: number) => {
+    // Beyond the lattice the displacement of its edge holds.
+    const u = Math.max(0, Math.min(dims[axis] - 3, mm / spacingMm[axis]));
+    const f = Math.min(dims[axis] - 4, Math.floor(u));
+    cubicBspline(u - f, weights[axis]);
+    first[axis] = f;
+  };
+  return {
+    sourceAt(x, y, z, out) {
+      locate(0, x);
+      locate(1, y);
+      locate(2, z);
+      const [wx, wy, wz] = weights;
+      let [sx, sy, sz] = [0, 0, 0];
+      for (let c = 0; c < 4; c++)
+        for (let b = 0; b < 4; b++) {
+          const w = wz[c] * wy[b];
+          let o = first[0] + kx * (first[1] + b + ky * (first[2] + c));
+          for (let a = 0; a < 4; a++, o++) {
+            const v = w * wx[a];
+            sx += v * coefficients[o];
+            sy += v * coefficients[o + n];
+            sz += v * coefficients[o + 2 * n];
+          }
+        }
+      out[0] = linear[0] * x + linear[1] * y + linear[2] * z + linear[3] + sx;
+      out[1] = linear[4] * x + linear[5] * y + linear[6] * z + linear[7] + sy;
+      out[2] = linear[8] * x + linear[9] * y + linear[10] * z + linear[11] + sz;
+    },
+  };
+}
+
+/** The four cubic B-spline weights at fraction `t` (0 to 1) between the second and third knot. */
+export function cubicBspline(t: number, w: Float64Array): void {
+  const s = 1 - t;
+  w[0] = (s * s * s) / 6;
+  w[1] = 2 / 3 - 0.5 * t * t * (2 - t);
+  w[2] = 2 / 3 - 0.5 * s * s * (2 - s);
+  w[3] = (t * t * t) / 6;
+}

@@ -1,0 +1,323 @@
+/**
+ * A whole simulated trial on disk: a valid BIDS dataset, and beside it, under `derivatives/`, the template with its
+ * regions and the truth to check results against.
+ */
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { ImagingError } from '../errors.ts';
+import { formatBvals, formatBvecs } from '../gradients.ts';
+import { writeImage } from '../nifti.ts';
+import { ROI_NAMES } from './regions.ts';
+import {
+  type Artefacts,
+  DEFAULT_ARTEFACTS,
+  DEFAULT_PROTOCOL,
+  NO_CHANGE,
+  type Protocol,
+  type SimulatedSession,
+  type SimulatedSet,
+  simulateSession,
+} from './session.ts';
+import { anatomyOf, regionalMd } from './subject.ts';
+import {
+  buildPhantom,
+  fractionalAnisotropy,
+  meanDiffusivity,
+  onTemplate,
+  type Phantom,
+  templateFa,
+} from './template.ts';
+import { DEFAULT_EFFECTS, drawCohort, type Group, type Participant, type PlantedEffects } from './trial.ts';
+
+export interface CohortOptions {
+  /** Folder of the dataset; it must not exist, or be empty. It appears whole, at the end. */
+  readonly outDir: string;
+  readonly seed: number;
+  /** Participants per group. */
+  readonly groups: Readonly<Record<Group, number>>;
+  readonly protocol?: Partial<Protocol>;
+  readonly artefacts?: Partial<Artefacts>;
+  readonly effects?: PlantedEffects;
+  /** Also write each session's true field, mask, FA, MD, template coordinates and motion. */
+  readonly truthMaps?: boolean;
+}
+
+/** A cohort that a laptop simulates in half a minute and the toolkit analyses in a coffee break. */
+export const DEMO_COHORT = {
+  seed: 1,
+  groups: { vehicle: 5, ketamine: 5 },
+} as const satisfies Omit<CohortOptions, 'outDir'>;
+
+/** What was written; paths are absolute. */
+export interface SimulatedCohort {
+  readonly outDir: string;
+  readonly participants: readonly Participant[];
+  readonly template: {
+    readonly fa: string;
+    readonly mask: string;
+    readonly labels: string;
+    /** Table of labels: index, name. */
+    readonly table: string;
+  };
+  /** truth.json and the table of true regional MD: participant_id, session, roi, md. */
+  readonly truth: { readonly json: string; readonly roiMd: string };
+}
+
+export const SESSIONS = ['baseline', '24h'] as const;
+
+const BIDS_VERSION = '1.10.0';
+const ECHO_TIME = 0.075;
+const REPETITION_TIME = 8;
+
+const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+const table = (rows: readonly (readonly (string | number)[])[]) =>
+  rows.map((row) => `${row.join('\t')}\n`).join('');
+
+/**
+ * Simulates and writes a cohort. Equal options give equal bytes in every file.
+ * @param onProgress called after every session with the share done (0 to 1) and what was done
+ * @throws ImagingError when `outDir` is not empty or cannot be written; RangeError for impossible options
+ */
+export async function simulateCohort(
+  options: CohortOptions,
+  onProgress: (fraction: number, message: string) => void = () => {},
+): Promise<SimulatedCohort> {
+  checkOptions(options);
+  const outDir = resolve(options.outDir);
+  const existing = await readdir(outDir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw new ImagingError(outDir, `cannot be read (${error.code})`, 'Choose another folder');
+  });
+  if (existing.length > 0)
+    throw new ImagingError(outDir, 'is not empty', 'Choose a new folder, or remove this one first');
+  // Written aside under a name of our own, then renamed: an interrupted run leaves no half dataset.
+  const aside = join(dirname(outDir), `.${basename(outDir)}.partial`);
+  await rm(aside, { recursive: true, force: true });
+  try {
+    const participants = await writeCohort(aside, options, onProgress);
+    await rename(aside, outDir);
+    const template = join(outDir, 'derivatives', 'template');
+    const truth = join(outDir, 'derivatives', 'truth');
+    return {
+      outDir,
+      participants,
+      template: {
+        fa: join(template, 'template_FA.nii.gz'),
+        mask: join(template, 'template_mask.nii.gz'),
+        labels: join(template, 'rois.nii.gz'),
+        table: join(template, 'rois.tsv'),
+      },
+      truth: { json: join(truth, 'truth.json'), roiMd: join(truth, 'truth_roi_md.tsv') },
+    };
+  } catch (error) {
+    await rm(aside, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function checkOptions({ groups, protocol, artefacts, seed }: CohortOptions): void {
+  const { voxelMm, directions, b0s, bvalue, readoutSeconds } = { ...DEFAULT_PROTOCOL, ...protocol };
+  const { snr } = { ...DEFAULT_ARTEFACTS, ...artefacts };
+  const whole = (value: number, least: number) => Number.isInteger(value) && value >= least;
+  const demands: [boolean, string][] = [
+    [Number.isInteger(seed), 'the seed must be a whole number'],
+    [whole(groups.vehicle, 0) && whole(groups.ketamine, 0), 'groups need whole numbers of participants'],
+    [groups.vehicle + groups.ketamine > 0, 'a cohort needs at least one participant'],
+    [voxelMm >= 1 && voxelMm <= 8, 'voxels must be between 1 and 8 mm'],
+    [whole(directions, 6), 'a tensor needs at least 6 directions'],
+    [whole(b0s, 1), 'each set needs at least one b0'],
+    [bvalue >= 100 && bvalue <= 5000, 'the b value must be between 100 and 5000 s/mm2'],
+    [readoutSeconds > 0 && readoutSeconds <= 0.1, 'the readout time must be above 0 and at most 0.1 s'],
+    [snr > 0, 'the signal-to-noise ratio must be above 0'],
+  ];
+  for (const [met, demand] of demands) if (!met) throw new RangeError(`simulate: ${demand}`);
+}
+
+async function writeCohort(
+  folder: string,
+  options: CohortOptions,
+  onProgress: (fraction: number, message: string) => void,
+): Promise<Participant[]> {
+  const { seed } = options;
+  const protocol = { ...DEFAULT_PROTOCOL, ...options.protocol };
+  const artefacts = { ...DEFAULT_ARTEFACTS, ...options.artefacts };
+  const effects = options.effects ?? DEFAULT_EFFECTS;
+  const participants = drawCohort(seed, options.groups, effects);
+  const phantom = buildPhantom();
+  const template = join(folder, 'derivatives', 'template');
+  const truth = join(folder, 'derivatives', 'truth');
+  await mkdir(template, { recursive: true });
+  await mkdir(truth, { recursive: true });
+  await writeDescriptions(folder, participants);
+  await writeTemplate(template, phantom);
+
+  const roiMd: (string | number)[][] = [['participant_id', 'session', 'roi', 'md']];
+  for (const [s, participant] of participants.entries()) {
+    const subject = `sub-${participant.label}`;
+    const anatomy = anatomyOf(seed, participant.label, artefacts.anatomy);
+    for (const [v, session] of SESSIONS.entries()) {
+      const change = session === 'baseline' ? NO_CHANGE : participant.change;
+      const simulated = simulateSession({
+        phantom,
+        seed,
+        subject: participant.label,
+        session,
+        change,
+        protocol,
+        artefacts,
+      });
+      const stem = `${subject}_ses-${session}`;
+      const dwi = join(folder, subject, `ses-${session}`, 'dwi');
+      await mkdir(dwi, { recursive: true });
+      await writeSet(join(dwi, `${stem}_dir-AP_dwi`), simulated.ap);
+      await writeSet(join(dwi, `${stem}_dir-PA_dwi`), simulated.pa);
+      if (options.truthMaps) await writeTruthMaps(join(truth, stem), simulated);
+      for (const [r, md] of regionalMd(phantom, anatomy, change).entries())
+        roiMd.push([subject, session, ROI_NAMES[r], md.toExponential(6)]);
+      const done = SESSIONS.length * s + v + 1;
+      onProgress(done / (SESSIONS.length * participants.length), `${subject}, session ${session}`);
+    }
+  }
+  await writeFile(join(truth, 'truth_roi_md.tsv'), table(roiMd));
+  await writeFile(
+    join(truth, 'truth.json'),
+    json({
+      seed,
+      protocol,
+      // JSON knows no Infinity.
+      artefacts: { ...artefacts, snr: Number.isFinite(artefacts.snr) ? artefacts.snr : 'none' },
+      conventions:
+        'change: MD(baseline) - MD(24h) in mm2/s. score: improvement = intercept + group g + slope X + interaction g X; ' +
+        'g = 1 for ketamine; X = change of the region in 1e-5 mm2/s less centre.',
+      effects,
+      participants: participants.map(({ label, group, change }) => ({
+        participant_id: `sub-${label}`,
+        group,
+        change,
+      })),
+    }),
+  );
+  return participants;
+}
+
+async function writeSet(stem: string, set: SimulatedSet): Promise<void> {
+  const { direction, readoutSeconds } = set.acquisition;
+  const lines = set.image.grid.dims[1];
+  await writeImage(`${stem}.nii.gz`, set.image, { type: 'int16', volumeSeconds: REPETITION_TIME });
+  await writeFile(`${stem}.bval`, formatBvals(set.gradients.bvals));
+  await writeFile(`${stem}.bvec`, formatBvecs(set.gradients.bvecs));
+  await writeFile(
+    `${stem}.json`,
+    json({
+      Manufacturer: 'delta-md simulator',
+      MagneticFieldStrength: 3,
+      PulseSequenceType: 'Spin Echo EPI',
+      EchoTime: ECHO_TIME,
+      RepetitionTime: REPETITION_TIME,
+      FlipAngle: 90,
+      PhaseEncodingDirection: direction[1] < 0 ? 'j-' : 'j',
+      TotalReadoutTime: readoutSeconds,
+      EffectiveEchoSpacing: Number((readoutSeconds / (lines - 1)).toPrecision(8)),
+      ReconMatrixPE: lines,
+    }),
+  );
+}
+
+async function writeTruthMaps(stem: string, session: SimulatedSession): Promise<void> {
+  const { grid, truth } = session;
+  const { fieldHz, brain, tensor, template } = truth;
+  await writeImage(`${stem}_field.nii.gz`, fieldHz);
+  await writeImage(`${stem}_mask.nii.gz`, brain, { type: 'uint8' });
+  await writeImage(`${stem}_FA.nii.gz`, { grid, volumes: 1, data: fractionalAnisotropy(tensor.data) });
+  await writeImage(`${stem}_MD.nii.gz`, { grid, volumes: 1, data: meanDiffusivity(tensor.data) });
+  await writeImage(`${stem}_template.nii.gz`, template);
+  const set = ({ motion, eddy }: SimulatedSet) => ({
+    motion,
+    eddy: eddy.map((field) => Array.from(field)),
+  });
+  await writeFile(
+    `${stem}_truth.json`,
+    json({
+      conventions:
+        'motion: mm and radians about the centre of the grid, world axes, relative to the first volume of AP. ' +
+        'eddy: Hz over mm from the centre along the voxel axes, coefficients of x y z xx yy zz xy xz yz.',
+      ap: set(session.ap),
+      pa: set(session.pa),
+    }),
+  );
+}
+
+async function writeTemplate(folder: string, phantom: Phantom): Promise<void> {
+  await writeImage(join(folder, 'template_FA.nii.gz'), templateFa(phantom));
+  await writeImage(join(folder, 'template_mask.nii.gz'), onTemplate(phantom, phantom.brain), {
+    type: 'uint8',
+  });
+  await writeImage(join(folder, 'rois.nii.gz'), onTemplate(phantom, phantom.regions.labels), {
+    type: 'uint8',
+  });
+  await writeFile(
+    join(folder, 'rois.tsv'),
+    table([['index', 'name'], ...ROI_NAMES.map((name, r) => [r + 1, name])]),
+  );
+  await writeFile(join(folder, 'dataset_description.json'), derivativeDescription('Template and regions'));
+}
+
+function derivativeDescription(name: string): string {
+  return json({
+    Name: `${name} of the simulated trial`,
+    BIDSVersion: BIDS_VERSION,
+    DatasetType: 'derivative',
+    GeneratedBy: [{ Name: 'delta-md simulate' }],
+  });
+}
+
+async function writeDescriptions(folder: string, participants: readonly Participant[]): Promise<void> {
+  await writeFile(
+    join(folder, 'dataset_description.json'),
+    json({
+      Name: 'A simulated ketamine trial',
+      BIDSVersion: BIDS_VERSION,
+      DatasetType: 'raw',
+      License: 'CC0',
+      GeneratedBy: [{ Name: 'delta-md simulate' }],
+    }),
+  );
+  await writeFile(
+    join(folder, 'derivatives', 'truth', 'dataset_description.json'),
+    derivativeDescription('The truth'),
+  );
+  await writeFile(
+    join(folder, 'README'),
+    'A simulated trial, made by delta-md simulate. No person was scanned.\n\n' +
+      'Two sessions per participant (baseline, 24 h after an infusion), each with diffusion-weighted sets of opposite\n' +
+      'phase encoding (AP, PA), spoilt by noise, head motion, eddy currents and susceptibility distortion.\n' +
+      'derivatives/template: FA template, mask, regions. derivatives/truth: what was planted, to check results against.\n',
+  );
+  await writeFile(
+    join(folder, 'participants.tsv'),
+    table([
+      ['participant_id', 'age', 'sex', 'group', 'madrs_baseline', 'madrs_24h', 'qids_baseline', 'qids_24h'],
+      ...participants.map((p) => [`sub-${p.label}`, p.age, p.sex, p.group, ...p.madrs, ...p.qids]),
+    ]),
+  );
+  const score = (name: string, when: string) => ({ Description: `${name}, ${when}`, Units: 'points' });
+  const [madrs, qids] = [
+    'Montgomery-Asberg Depression Rating Scale (0 to 60)',
+    'Quick Inventory of Depressive Symptomatology (0 to 27)',
+  ];
+  await writeFile(
+    join(folder, 'participants.json'),
+    json({
+      age: { Description: 'Age at baseline', Units: 'years' },
+      sex: { Description: 'Sex', Levels: { F: 'female', M: 'male' } },
+      group: {
+        Description: 'What was infused',
+        Levels: { vehicle: 'saline', ketamine: 'ketamine' },
+      },
+      madrs_baseline: score(madrs, 'before the infusion'),
+      madrs_24h: score(madrs, '24 hours after it'),
+      qids_baseline: score(qids, 'before the infusion'),
+      qids_24h: score(qids, '24 hours after it'),
+    }),
+  );
+}

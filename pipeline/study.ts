@@ -1,0 +1,62 @@
+/**
+ * What orchestration needs of a study: plain, small, and fixed when a cohort starts, so that both sessions of every
+ * subject are made with one set of parameters.
+ */
+import type { Profile } from './profile.ts';
+import type { FileRef } from './step.ts';
+
+/** Which runtime runs the tools. */
+export type RuntimeChoice =
+  | { readonly kind: 'process'; readonly fslDir?: string; readonly toolkit?: string }
+  | { readonly kind: 'docker'; readonly image: string };
+
+/** How far a failed step is tried again. */
+export interface RetryPolicy {
+  /** Further tries of a tool that ended with an error. */
+  readonly toolRetries: number;
+  /** Memory limit a step that was killed for want of memory may grow to, MiB. */
+  readonly memoryLimitMiB: number;
+}
+
+/** The two sessions of a subject, as labels without `ses-`; null: the data have no session level. */
+export interface SessionPlan {
+  readonly baseline: string | null;
+  /** Absent: one session only, so MD but no dMD. */
+  readonly followup?: string;
+}
+
+export interface StudyPlan {
+  readonly study: string;
+  /** Absolute path of the study file; activities read it for what they need. */
+  readonly studyFile: string;
+  /** Absolute path of the folder for scratch and results by content. */
+  readonly work: string;
+  readonly sessions: SessionPlan;
+  /** Direction labels a complete session holds, such as AP and PA. */
+  readonly directions: readonly string[];
+  readonly profile: Profile;
+  readonly template: FileRef;
+  readonly runtime: RuntimeChoice;
+  readonly retries: RetryPolicy;
+  /** Cores one step may use. */
+  readonly cpus: number;
+  /** Memory limit of a step unless the step itself needs less, MiB. */
+  readonly memoryMiB: number;
+  /** Factor on every step's time limit. */
+  readonly timeFactor: number;
+  readonly subjectsAtOnce: number;
+}
+
+/** One subject of a cohort, before it is processed. */
+export interface SubjectEntry {
+  /** `sub-01` */
+  readonly subject: string;
+  readonly group?: string;
+  /** Why it is left out; absent: it is processed. */
+  readonly excluded?: string;
+}
+
+/** Display name of a session: `ses-24h`, or `ses-none` where the data have no session level. */
+export function sessionName(label: string | null): string {
+  return label === null ? 'ses-none' : `ses-${label}`;
+}

@@ -1,0 +1,21 @@
+/** Tail probabilities and quantiles of the t and F distributions. */
+import fDistribution from '@stdlib/stats-base-dists-f';
+import tDistribution from '@stdlib/stats-base-dists-t';
+
+/** 97.5 % quantile of the standard normal distribution. */
+export const Z_975 = 1.959963984540054;
+
+/** Two-sided p of a t statistic. */
+export function tTwoSided(t: number, df: number): number {
+  return Math.min(1, 2 * tDistribution.cdf(-Math.abs(t), df));
+}
+
+/** 97.5 % quantile of Student's t: half the width of a 95 % confidence interval in standard errors. */
+export function t975(df: number): number {
+  return tDistribution.quantile(0.975, df);
+}
+
+/** P(F > f), by the reciprocal's lower tail, so that small p keep all their digits. */
+export function fUpperTail(f: number, df1: number, df2: number): number {
+  return f > 0 ? fDistribution.cdf(1 / f, df2, df1) : 1;
+}

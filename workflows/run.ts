@@ -1,0 +1,167 @@
+/**
+ * Running a step from a workflow: one activity per try, retried by the design's rules, and the state of every step
+ * kept for whoever asks.
+ */
+import {
+  ActivityCancellationType,
+  ActivityFailure,
+  type ActivityInterfaceFor,
+  ApplicationFailure,
+  isCancellation,
+  proxyActivities,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+import { type Allowance, nextAllowance } from '../pipeline/escalation.ts';
+import { FAILURES, type Failure, isFailureCode } from '../pipeline/failures.ts';
+import { type Given, type Outputs, plan, type Step } from '../pipeline/step.ts';
+import type { StudyPlan } from '../pipeline/study.ts';
+
+/** Infrastructure failures are waited out: the pauses grow to a minute and never end. */
+export const UNTIL_BACK = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' } as const;
+
+/** Slack over a tool's own time limit, for staging and hashing. */
+const STAGING_MINUTES = 10;
+
+export type StepState = 'running' | 'done' | 'reused' | 'failed';
+
+/** State of one step, for queries and the live table. */
+export interface StepStatus {
+  readonly step: string;
+  readonly session: string;
+  readonly state: StepState;
+  /** Seconds the tool ran; 0 while it runs. */
+  readonly seconds: number;
+}
+
+/** The steps of one subject as they go. Plain state, so that a query needs no more than to return it. */
+export class StepBoard {
+  readonly #byName = new Map<string, StepStatus>();
+  readonly #show: (markdown: string) => void;
+
+  /** @param show called with the table in Markdown after every change */
+  constructor(show: (markdown: string) => void) {
+    this.#show = show;
+  }
+
+  set(status: StepStatus): void {
+    this.#byName.set(`${status.session} ${status.step}`, status);
+    this.#show(this.#markdown());
+  }
+
+  list(): StepStatus[] {
+    return [...this.#byName.values()];
+  }
+
+  #markdown(): string {
+    const rows = this.list().map(
+      (s) => `| ${s.session} | ${s.step} | ${s.state} | ${s.seconds.toFixed(1)} |`,
+    );
+    return ['| session | step | state | seconds |', '| --- | --- | --- | --- |', ...rows].join('\n');
+  }
+}
+
+/** What is known of a failure that reached the workflow. */
+export function failureOf(error: unknown): Failure {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (cause instanceof ApplicationFailure && isFailureCode(cause.type)) {
+    const known = cause.details?.[0] as Failure | undefined;
+    return known ?? { code: cause.type, message: cause.message, remedy: FAILURES[cause.type].remedy };
+  }
+  const message = cause instanceof Error ? cause.message : String(error);
+  return { code: 'INTERNAL', message, remedy: FAILURES.INTERNAL.remedy };
+}
+
+/** A failure as Temporal carries it: the code is its type, all that is known its detail. */
+export function failureToThrow(failure: Failure): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: failure.code,
+    message: [failure.subject, failure.session, failure.step, failure.message].filter(Boolean).join(': '),
+    nonRetryable: true,
+    details: [failure],
+  });
+}
+
+/** Runs steps of one session (or, with a name of its own, of the subject as a whole). */
+export type RunStep = <In extends object, Out extends string>(
+  step: Step<In, Out>,
+  inputs: Given<In>,
+  /** Tells steps of one name apart: `b0s AP`. */
+  label?: string,
+) => Promise<Outputs<Out>>;
+
+/**
+ * Runs an activity of our own (no tool) and keeps its state like a step's.
+ * @param where the session's name, or `subject`
+ */
+export async function runOwn<T>(
+  subject: string,
+  where: string,
+  step: string,
+  board: StepBoard,
+  call: (activities: ActivityInterfaceFor<Activities>) => Promise<T>,
+): Promise<T> {
+  board.set({ step, session: where, state: 'running', seconds: 0 });
+  const activities = proxyActivities<Activities>({
+    startToCloseTimeout: '30 minutes',
+    heartbeatTimeout: '30s',
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry: UNTIL_BACK,
+    summary: `${where} ${step}`,
+  });
+  try {
+    const result = await call(activities);
+    board.set({ step, session: where, state: 'done', seconds: 0 });
+    return result;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    board.set({ step, session: where, state: 'failed', seconds: 0 });
+    throw failureToThrow({ subject, session: where, step, ...failureOf(error) });
+  }
+}
+
+/** A {@link RunStep} for one session of a subject, or for the subject as a whole; `where` names which. */
+export function stepRunner(study: StudyPlan, subject: string, where: string, board: StepBoard): RunStep {
+  return async (step, inputs, label = step.name) => {
+    const concrete = plan(step, inputs);
+    const report = (state: StepState, seconds = 0) =>
+      board.set({ step: label, session: where, state, seconds });
+    let allowance: Allowance = {
+      memoryMiB: Math.min(step.resources.memoryMiB, study.memoryMiB),
+      minutes: step.resources.minutes * study.timeFactor,
+      toolFailures: 0,
+      timeDoubled: false,
+    };
+    report('running');
+    for (;;) {
+      const { runStep } = proxyActivities<Activities>({
+        startToCloseTimeout: `${allowance.minutes + STAGING_MINUTES} minutes`,
+        heartbeatTimeout: '10s',
+        cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        retry: UNTIL_BACK,
+        summary: `${where} ${label}`,
+      });
+      const cpus = Math.min(step.resources.cpus, study.cpus);
+      try {
+        const result = await runStep({
+          run: {
+            ...concrete,
+            resources: { cpus, memoryMiB: allowance.memoryMiB, minutes: allowance.minutes },
+          },
+          work: study.work,
+          runtime: study.runtime,
+        });
+        report(result.reused ? 'reused' : 'done', result.seconds);
+        return result.outputs as Outputs<keyof typeof step.outputs>;
+      } catch (error) {
+        if (isCancellation(error)) throw error;
+        const failure = failureOf(error);
+        const next = nextAllowance(failure.code, allowance, study.retries);
+        if (!next) {
+          report('failed');
+          throw failureToThrow({ ...failure, subject, session: where, step: label });
+        }
+        allowance = next;
+      }
+    }
+  };
+}
