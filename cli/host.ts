@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { CommandError, EXIT } from './exit-codes.ts';
 import type { Output } from './output.ts';
-import { connect, findServer, serverFolder, TASK_QUEUE } from './temporal/connect.ts';
-import { EmbeddedTemporal, NAMESPACE, supervisorOf } from './temporal/embedded.ts';
+import { connect, findServer, hasWorker, serverFolder } from './temporal/connect.ts';
+import { EmbeddedTemporal, NAMESPACE, supervisorOf, USUAL_PORTS } from './temporal/embedded.ts';
 import { installLog, startWorker } from './temporal/worker.ts';
 
 export interface Host {
@@ -24,18 +24,11 @@ export interface HostOptions {
   readonly nCpus?: number;
 }
 
+/** Nobody else should find a server that ends with its run; its UI is for people, at the port they know. */
+const PORTS = { grpc: 0, ui: USUAL_PORTS.ui };
+
 /** Folder for logs of servers and workers. */
 const logFolder = (work: string) => join(work, 'logs');
-
-/** True when some worker polls our task queue. */
-async function hasWorker(client: Client): Promise<boolean> {
-  const { pollers } = await client.workflowService.describeTaskQueue({
-    namespace: NAMESPACE,
-    taskQueue: { name: TASK_QUEUE },
-    taskQueueType: 2,
-  });
-  return (pollers ?? []).length > 0;
-}
 
 /** Finds or starts what a cohort needs. */
 export async function openHost(work: string, options: HostOptions, out: Output): Promise<Host> {
@@ -53,7 +46,7 @@ export async function openHost(work: string, options: HostOptions, out: Output):
   installLog(join(logFolder(work), 'worker.log'));
   let embedded: EmbeddedTemporal;
   try {
-    embedded = await EmbeddedTemporal.start(serverFolder(work), (message) => out.say(message));
+    embedded = await EmbeddedTemporal.start(serverFolder(work), PORTS, (message) => out.say(message));
   } catch (error) {
     throw new CommandError((error as Error).message, EXIT.infrastructure);
   }

@@ -1,26 +1,31 @@
 #!/usr/bin/env node
-/** The command line: one file per command; this one only lists them and turns errors into exit codes. */
+/** The command line: a command's file is loaded when the command is called, so that help and usage errors are quick. */
 import { Command, CommanderError } from 'commander';
-import { register as cancel } from './commands/cancel.ts';
-import { register as demo } from './commands/demo.ts';
-import { register as dev } from './commands/dev.ts';
-import { register as doctor } from './commands/doctor.ts';
-import { register as init } from './commands/init.ts';
-import { register as report } from './commands/report.ts';
-import { register as retry } from './commands/retry.ts';
-import { register as run } from './commands/run.ts';
-import { register as simulate } from './commands/simulate.ts';
-import { register as status } from './commands/status.ts';
-import { register as validate } from './commands/validate.ts';
-import { register as worker } from './commands/worker.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 import { VERSION } from './version.ts';
+
+/** Every command: its line in the help, and its file. */
+const COMMANDS: Readonly<
+  Record<string, readonly [string, () => Promise<{ register(program: Command): void }>]>
+> = {
+  init: ['write a study file from a BIDS folder', () => import('./commands/init.ts')],
+  validate: ['check a study file and its data', () => import('./commands/validate.ts')],
+  doctor: ['what this machine has and lacks', () => import('./commands/doctor.ts')],
+  dev: ['embedded Temporal and a worker, until stopped', () => import('./commands/dev.ts')],
+  worker: ['run steps for a Temporal server', () => import('./commands/worker.ts')],
+  run: ['process a cohort, then statistics and report', () => import('./commands/run.ts')],
+  status: ['how far a cohort is', () => import('./commands/status.ts')],
+  retry: ['process failed subjects again', () => import('./commands/retry.ts')],
+  cancel: ['stop a running cohort', () => import('./commands/cancel.ts')],
+  report: ['make tables, statistics and report again', () => import('./commands/report.ts')],
+  simulate: ['make a cohort with known truth', () => import('./commands/simulate.ts')],
+  demo: ['a small simulated trial, start to end', () => import('./commands/demo.ts')],
+};
 
 const program = new Command('delta-md')
   .description('Regional change in mean diffusivity from longitudinal diffusion MRI, durably.')
   .version(VERSION)
   .exitOverride()
-  .configureHelp({ sortSubcommands: false })
   .addHelpText(
     'after',
     `
@@ -32,28 +37,15 @@ A first run on your own data:
 Exit codes: 0 done, 1 some subjects failed, 2 bad input or usage, 3 infrastructure`,
   );
 
-for (const register of [
-  init,
-  validate,
-  doctor,
-  dev,
-  worker,
-  run,
-  status,
-  retry,
-  cancel,
-  report,
-  simulate,
-  demo,
-])
-  register(program);
-
 /** BIDS-Apps' older spelling works too: --participant_label. */
 const argv = process.argv.map((word) =>
   word.replace(/^--[a-z]+_[a-z_]+(?==|$)/, (flag) => flag.replace(/_/g, '-')),
 );
 
 try {
+  const called = COMMANDS[argv[2] === 'help' ? argv[3] : argv[2]];
+  if (called) (await called[1]()).register(program);
+  else for (const [name, [summary]] of Object.entries(COMMANDS)) program.command(name).description(summary);
   await program.parseAsync(argv);
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.badInput;

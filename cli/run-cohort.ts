@@ -77,7 +77,7 @@ export async function runToEnd(
     interrupt.signal.throwIfAborted();
     const handle = await begin(host);
     const view = new CohortView(host.client, handle, plan);
-    return await watchCohort(view, handle, out, interrupt.signal);
+    return await watchCohort(host.client, view, handle, out, interrupt.signal);
   } catch (error) {
     if (interrupt.signal.aborted) throw interrupt.signal.reason;
     throw error;

@@ -61,6 +61,7 @@ export class CohortView {
  * @throws CommandError when the cohort was cancelled or itself failed
  */
 export async function watchCohort(
+  client: Client,
   view: CohortView,
   handle: WorkflowHandle<typeof cohortWorkflow>,
   out: Output,
@@ -68,40 +69,25 @@ export async function watchCohort(
 ): Promise<CohortResult> {
   let result: CohortResult | undefined;
   let problem: unknown;
-  const ended = handle.result().then(
+  // Calls of ours end with the signal: the connection is closed right after, and must find none under way.
+  const asking = <T>(call: () => Promise<T>) => client.withAbortSignal(signal, call);
+  const ended = asking(() => handle.result()).then(
     (value) => (result = value),
     (error) => (problem = error),
   );
   const live = process.stdout.isTTY && !out.json ? createLogUpdate(process.stdout) : undefined;
-  const told = new Map<string, string>();
+  const show = live ? liveDisplay(live) : plainDisplay(out);
   const started = Date.now();
-  let reminded = started;
   for (let over = false; !over; ) {
-    over =
-      (await Promise.race([ended.then(() => true), sleep(POLL_MS, false, { signal })]).catch(() => {})) ===
-      true;
-    signal.throwIfAborted();
-    let snapshot: Snapshot;
-    try {
-      snapshot = await view.look();
-    } catch {
-      // The server or the worker is away for a moment; Temporal carries on when they are back.
-      continue;
+    over = await Promise.race([ended.then(() => true), sleep(POLL_MS, false)]);
+    if (signal.aborted) {
+      live?.done();
+      await ended;
+      throw signal.reason;
     }
-    const elapsed = (Date.now() - started) / 1000;
-    if (live)
-      live(liveTable(snapshot, elapsed, process.stdout.rows ?? 40, process.stdout.columns ?? 100).join('\n'));
-    else {
-      for (const row of snapshot.rows) {
-        if (told.get(row.subject) === row.status || row.status === 'waiting') continue;
-        told.set(row.subject, row.status);
-        out.say(`${row.subject} ${row.status}${reason(row) ? `: ${reason(row)}` : ''}`);
-      }
-      if (Date.now() - reminded > REMIND_SECONDS * 1000) {
-        reminded = Date.now();
-        out.say(headline(snapshot, elapsed));
-      }
-    }
+    // The server or the worker may be away for a moment; Temporal carries on when they are back.
+    const snapshot = await asking(() => view.look()).catch(() => undefined);
+    if (snapshot) show(snapshot, (Date.now() - started) / 1000);
   }
   live?.done();
   if (result) return result;
@@ -115,6 +101,31 @@ export async function watchCohort(
     );
   }
   throw problem;
+}
+
+type Display = (snapshot: Snapshot, elapsed: number) => void;
+
+function liveDisplay(update: (text: string) => void): Display {
+  return (snapshot, elapsed) => {
+    const { rows = 40, columns = 100 } = process.stdout;
+    update(liveTable(snapshot, elapsed, rows, columns).join('\n'));
+  };
+}
+
+/** Every change of a subject once, and from time to time how far all are. */
+function plainDisplay(out: Output): Display {
+  const told = new Map<string, string>();
+  let reminded = 0;
+  return (snapshot, elapsed) => {
+    for (const row of snapshot.rows) {
+      if (told.get(row.subject) === row.status || row.status === 'waiting') continue;
+      told.set(row.subject, row.status);
+      out.say(`${row.subject} ${row.status}${reason(row) ? `: ${reason(row)}` : ''}`);
+    }
+    if (elapsed - reminded < REMIND_SECONDS) return;
+    reminded = elapsed;
+    out.say(headline(snapshot, elapsed));
+  };
 }
 
 /** Every subject that is not done, with the reason and the remedy. */

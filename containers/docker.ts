@@ -96,7 +96,7 @@ export class DockerRuntime implements Runtime {
       const drained = new Promise((resolve) =>
         stream.on('end', resolve).on('close', resolve).on('error', resolve),
       );
-      await engine(container.start());
+      await this.#start(container, execution.argv[0]);
       // An abort between create and start found nothing to kill.
       if (signal.aborted) kill();
       const watcher = (async () => {
@@ -183,6 +183,17 @@ export class DockerRuntime implements Runtime {
       );
     } catch (error) {
       if (statusOf(error) === 404) await this.#inspectImage();
+      throw error;
+    }
+  }
+
+  async #start(container: Docker.Container, tool: string): Promise<void> {
+    try {
+      await engine(container.start());
+    } catch (error) {
+      // The engine has no code of its own for this; runc's words are the same across its versions.
+      if (/executable file not found/.test(String((error as Error).message)))
+        throw new DeltaMdError('TOOL_MISSING', `${tool} is not in the image ${this.#image}`);
       throw error;
     }
   }

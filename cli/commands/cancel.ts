@@ -9,7 +9,6 @@ import { cohortId, connectTo } from '../temporal/connect.ts';
 export function register(program: Command): void {
   program
     .command('cancel')
-    .summary('stop a running cohort')
     .description('Cancels the running cohort and waits until its tools have ended. Finished steps are kept.')
     .addArgument(studyArgument())
     .addOption(workDirOption())

@@ -12,7 +12,6 @@ import { planRun, requireStudy } from '../study.ts';
 export function register(program: Command): void {
   program
     .command('demo')
-    .summary('a small simulated trial, start to end')
     .description(
       'Simulates a small two-session trial with known truth, runs it as a study of your own would run (embedded Temporal, built-in tools), and shows tables, statistics, and how well the truth came out. Stopped in between, it resumes.',
     )

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { integer } from '../options.ts';
 import { output } from '../output.ts';
-import { EmbeddedTemporal, NAMESPACE } from '../temporal/embedded.ts';
+import { EmbeddedTemporal, NAMESPACE, USUAL_PORTS } from '../temporal/embedded.ts';
 import { installLog, startWorker } from '../temporal/worker.ts';
 
 const defaultFolder = () =>
@@ -13,7 +13,6 @@ const defaultFolder = () =>
 export function register(program: Command): void {
   program
     .command('dev')
-    .summary('embedded Temporal and a worker, until stopped')
     .description(
       'Starts Temporal (with its UI and a database on disk) and a worker, and keeps both until Ctrl-C. Cohorts started by delta-md run in other terminals run here, and go on where they were after a restart.',
     )
@@ -27,7 +26,7 @@ export function register(program: Command): void {
       const out = output(false);
       const folder = resolve(stateDir);
       installLog(join(folder, 'worker.log'));
-      const server = await EmbeddedTemporal.start(folder, (message) => out.say(message)).catch(
+      const server = await EmbeddedTemporal.start(folder, USUAL_PORTS, (message) => out.say(message)).catch(
         (error: Error) => {
           throw new CommandError(error.message, EXIT.infrastructure);
         },

@@ -143,7 +143,6 @@ async function checkMachine(): Promise<Check[]> {
 export function register(program: Command): void {
   program
     .command('doctor')
-    .summary('what this machine has and lacks')
     .description('Says what is missing on this machine, and how to get it.')
     .option('--build-image', `make ${TOOLKIT_IMAGE} (built-in tools for runtime docker) on the Docker engine`)
     .addOption(JSON_OPTION())

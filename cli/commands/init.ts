@@ -10,7 +10,6 @@ import { output } from '../output.ts';
 export function register(program: Command): void {
   program
     .command('init')
-    .summary('write a study file from a BIDS folder')
     .description(
       'Looks through a BIDS folder and prints a commented study file with what it found: sessions, directions, what sidecars leave out, groups and scores. Read it, complete it, then delta-md validate.',
     )

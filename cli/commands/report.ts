@@ -10,7 +10,6 @@ import { lastRows } from './retry.ts';
 export function register(program: Command): void {
   program
     .command('report')
-    .summary('make tables, statistics and report again')
     .description(
       'Makes the group tables, statistics and report again from the outputs of the last run, for example after a change in participants.tsv or in the statistics of the study file. No image is processed.',
     )

@@ -42,7 +42,6 @@ function choose(rows: readonly SubjectRow[], named: readonly string[]): string[]
 export function register(program: Command): void {
   program
     .command('retry')
-    .summary('process failed subjects again')
     .description(
       'Sends subjects again: into the cohort that runs, or as a new run that keeps the others. Every finished step is reused; statistics and report are made anew.',
     )

@@ -17,7 +17,6 @@ interface Options {
 export function register(program: Command): void {
   program
     .command('run')
-    .summary('process a cohort, then statistics and report')
     .description(
       'Processes every subject of a study, then makes statistics and report. Uses the Temporal server given or running; without one it starts an embedded server and a worker for the time of the run. A cohort that runs already is joined; finished steps are never computed again.',
     )

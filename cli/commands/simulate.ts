@@ -22,7 +22,6 @@ interface Options {
 export function register(program: Command): void {
   program
     .command('simulate')
-    .summary('make a cohort with known truth')
     .description(
       'Simulates a two-session trial: a brain-like phantom per subject, AP and PA sets with susceptibility distortion, eddy currents, motion and noise, planted changes in MD and scores that follow from them. Writes FOLDER/bids, FOLDER/study.yaml, and the truth beside the data. Equal options give equal bytes.',
     )

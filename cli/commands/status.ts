@@ -14,7 +14,6 @@ import { lastRows } from './retry.ts';
 export function register(program: Command): void {
   program
     .command('status')
-    .summary('how far a cohort is')
     .description('Shows every subject of the running cohort, or of the last finished one.')
     .addArgument(studyArgument())
     .addOption(workDirOption())

@@ -10,7 +10,6 @@ import { planRun, requireStudy } from '../study.ts';
 export function register(program: Command): void {
   program
     .command('validate')
-    .summary('check a study file and its data')
     .description(
       'Checks the study file, then every subject: sessions, images, gradient tables, sidecars. Reads every image once; nothing is processed.',
     )

@@ -9,7 +9,6 @@ import { installLog, startWorker } from '../temporal/worker.ts';
 export function register(program: Command): void {
   program
     .command('worker')
-    .summary('run steps for a Temporal server')
     .description(
       'Polls a Temporal server and runs workflows and steps until stopped. Needs the study folders under the same paths as where cohorts are started. Logs JSON lines to stderr.',
     )

@@ -1,4 +1,7 @@
-/** How a command reaches Temporal: the address given, the study's own embedded server, or the usual local one. */
+/**
+ * How a command reaches Temporal: the address given, the study's own embedded server, or the usual local one where our
+ * workers poll it (`delta-md dev`).
+ */
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { CommandError, EXIT } from '../exit-codes.ts';
@@ -27,7 +30,31 @@ export async function findServer(
   }
   const own = await runningServer(serverFolder(work));
   if (own) return own;
-  return (await answers(DEFAULT_ADDRESS)) ? { address: DEFAULT_ADDRESS } : undefined;
+  if (!(await answers(DEFAULT_ADDRESS))) return undefined;
+  // A Temporal of somebody else's, without our workers, is not what was meant.
+  const client = await connect(DEFAULT_ADDRESS);
+  const ours = await hasWorker(client).finally(() => client.connection.close());
+  return ours ? { address: DEFAULT_ADDRESS } : undefined;
+}
+
+const DESCRIBE_SECONDS = 5;
+/** temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY */
+const ACTIVITY_QUEUE = 2;
+
+/** True when some worker polls our task queue; false, too, where the server does not say in time. */
+export async function hasWorker(client: Client): Promise<boolean> {
+  try {
+    const { pollers } = await client.withDeadline(Date.now() + DESCRIBE_SECONDS * 1000, () =>
+      client.workflowService.describeTaskQueue({
+        namespace: NAMESPACE,
+        taskQueue: { name: TASK_QUEUE },
+        taskQueueType: ACTIVITY_QUEUE,
+      }),
+    );
+    return (pollers ?? []).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 export async function connect(address: string): Promise<Client> {

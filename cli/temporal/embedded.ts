@@ -23,7 +23,13 @@ export interface ServerAddress {
   readonly ui: string;
 }
 
-const PREFERRED = { grpc: 7233, ui: 8233 };
+/** Ports of a server: 0 for any that is free. */
+export interface Ports {
+  readonly grpc: number;
+  readonly ui: number;
+}
+/** The ports everybody expects a local Temporal at; for a server that is to be found by others. */
+export const USUAL_PORTS: Ports = { grpc: 7233, ui: 8233 };
 const START_SECONDS = 60;
 
 async function isFree(port: number): Promise<boolean> {
@@ -36,7 +42,7 @@ async function isFree(port: number): Promise<boolean> {
 }
 
 async function freePort(preferred: number): Promise<number> {
-  if (await isFree(preferred)) return preferred;
+  if (preferred !== 0 && (await isFree(preferred))) return preferred;
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);
@@ -115,8 +121,13 @@ export class EmbeddedTemporal {
   /**
    * Starts (or takes over) the server of a folder.
    * @param folder absolute; holds the database, the log and server.json
+   * @param preferred ports to take where they are free
    */
-  static async start(folder: string, say: (message: string) => void): Promise<EmbeddedTemporal> {
+  static async start(
+    folder: string,
+    preferred: Ports,
+    say: (message: string) => void,
+  ): Promise<EmbeddedTemporal> {
     await mkdir(folder, { recursive: true });
     const left = await runningServer(folder);
     if (left) {
@@ -127,8 +138,8 @@ export class EmbeddedTemporal {
     const cli = await findCli(say);
     const port = (url: string) => Number(url.slice(url.lastIndexOf(':') + 1));
     const ports = {
-      grpc: await freePort(left ? port(left.address) : PREFERRED.grpc),
-      ui: await freePort(left ? port(left.ui) : PREFERRED.ui),
+      grpc: await freePort(left ? port(left.address) : preferred.grpc),
+      ui: await freePort(left ? port(left.ui) : preferred.ui),
     };
     const server = new EmbeddedTemporal(folder, cli.path, ports, say);
     server.#supervising = server.#supervise();

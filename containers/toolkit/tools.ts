@@ -8,10 +8,13 @@ import { fslmaths } from './fslmaths/index.ts';
 import { fslmerge } from './fslmerge/index.ts';
 import { fslroi } from './fslroi/index.ts';
 import { mcflirt } from './mcflirt/index.ts';
+import { fslReg } from './fsl_reg/index.ts';
 import type { Tool } from './tool.ts';
+import { applytopup } from './applytopup/index.ts';
 import { topup } from './topup/index.ts';
 
 export const tools: ReadonlyMap<string, Tool> = new Map<string, Tool>([
+  [fslReg.name, fslReg],
   [applywarp.name, applywarp],
   [bet.name, bet],
   [dtifit.name, dtifit],
@@ -21,5 +24,6 @@ export const tools: ReadonlyMap<string, Tool> = new Map<string, Tool>([
   [convertXfm.name, convertXfm],
   [flirt.name, flirt],
   [mcflirt.name, mcflirt],
+  [applytopup.name, applytopup],
   [topup.name, topup],
 ]);

@@ -1,5 +1,5 @@
 /**
- * A whole simulated trial on disk: a valid BIDS dataset, and beside it, under `derivatives/`, the template with its
+ * A whole simulated trial on disk: a BIDS dataset, and beside it, under `derivatives/`, the template with its
  * regions and the truth to check results against.
  */
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -7,6 +7,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { ImagingError } from '../errors.ts';
 import { formatBvals, formatBvecs } from '../gradients.ts';
 import { writeImage } from '../nifti.ts';
+import { derivativeDescription, json, table, writeDescriptions } from './description.ts';
 import { ROI_NAMES } from './regions.ts';
 import {
   type Artefacts,
@@ -42,10 +43,10 @@ export interface CohortOptions {
   readonly truthMaps?: boolean;
 }
 
-/** A cohort that a laptop simulates in half a minute and the toolkit analyses in a coffee break. */
+/** A cohort of 8 scanned twice: about half a minute of CPU to simulate. */
 export const DEMO_COHORT = {
   seed: 1,
-  groups: { vehicle: 5, ketamine: 5 },
+  groups: { vehicle: 4, ketamine: 4 },
 } as const satisfies Omit<CohortOptions, 'outDir'>;
 
 /** What was written; paths are absolute. */
@@ -65,13 +66,8 @@ export interface SimulatedCohort {
 
 export const SESSIONS = ['baseline', '24h'] as const;
 
-const BIDS_VERSION = '1.10.0';
 const ECHO_TIME = 0.075;
 const REPETITION_TIME = 8;
-
-const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
-const table = (rows: readonly (readonly (string | number)[])[]) =>
-  rows.map((row) => `${row.join('\t')}\n`).join('');
 
 /**
  * Simulates and writes a cohort. Equal options give equal bytes in every file.
@@ -260,64 +256,4 @@ async function writeTemplate(folder: string, phantom: Phantom): Promise<void> {
     table([['index', 'name'], ...ROI_NAMES.map((name, r) => [r + 1, name])]),
   );
   await writeFile(join(folder, 'dataset_description.json'), derivativeDescription('Template and regions'));
-}
-
-function derivativeDescription(name: string): string {
-  return json({
-    Name: `${name} of the simulated trial`,
-    BIDSVersion: BIDS_VERSION,
-    DatasetType: 'derivative',
-    GeneratedBy: [{ Name: 'delta-md simulate' }],
-  });
-}
-
-async function writeDescriptions(folder: string, participants: readonly Participant[]): Promise<void> {
-  await writeFile(
-    join(folder, 'dataset_description.json'),
-    json({
-      Name: 'A simulated ketamine trial',
-      BIDSVersion: BIDS_VERSION,
-      DatasetType: 'raw',
-      License: 'CC0',
-      GeneratedBy: [{ Name: 'delta-md simulate' }],
-    }),
-  );
-  await writeFile(
-    join(folder, 'derivatives', 'truth', 'dataset_description.json'),
-    derivativeDescription('The truth'),
-  );
-  await writeFile(
-    join(folder, 'README'),
-    'A simulated trial, made by delta-md simulate. No person was scanned.\n\n' +
-      'Two sessions per participant (baseline, 24 h after an infusion), each with diffusion-weighted sets of opposite\n' +
-      'phase encoding (AP, PA), spoilt by noise, head motion, eddy currents and susceptibility distortion.\n' +
-      'derivatives/template: FA template, mask, regions. derivatives/truth: what was planted, to check results against.\n',
-  );
-  await writeFile(
-    join(folder, 'participants.tsv'),
-    table([
-      ['participant_id', 'age', 'sex', 'group', 'madrs_baseline', 'madrs_24h', 'qids_baseline', 'qids_24h'],
-      ...participants.map((p) => [`sub-${p.label}`, p.age, p.sex, p.group, ...p.madrs, ...p.qids]),
-    ]),
-  );
-  const score = (name: string, when: string) => ({ Description: `${name}, ${when}`, Units: 'points' });
-  const [madrs, qids] = [
-    'Montgomery-Asberg Depression Rating Scale (0 to 60)',
-    'Quick Inventory of Depressive Symptomatology (0 to 27)',
-  ];
-  await writeFile(
-    join(folder, 'participants.json'),
-    json({
-      age: { Description: 'Age at baseline', Units: 'years' },
-      sex: { Description: 'Sex', Levels: { F: 'female', M: 'male' } },
-      group: {
-        Description: 'What was infused',
-        Levels: { vehicle: 'saline', ketamine: 'ketamine' },
-      },
-      madrs_baseline: score(madrs, 'before the infusion'),
-      madrs_24h: score(madrs, '24 hours after it'),
-      qids_baseline: score(qids, 'before the infusion'),
-      qids_24h: score(qids, '24 hours after it'),
-    }),
-  );
 }

@@ -28,6 +28,8 @@ export interface Regions {
   readonly shares: Float32Array;
 }
 
+/** Regions keep this far from the nearest fluid, in mm. */
+const CLEARANCE_MM = 2;
 /** A change acts in full within this distance of its region, in mm ... */
 const FULL_MM = 4;
 /** ... and no more at this one. */
@@ -40,7 +42,7 @@ function labelAt(x: number, y: number, z: number, depth: number): number {
     return 5 + side;
   if (ellipsoid(ax, y, z, AMYGDALA.centre, AMYGDALA.radii) < -0.7) return 3 + side;
   if (ax < 13 && ellipsoid(x, y, z, [0, 33, -9], [15, 11, 10]) < 0) return 7;
-  if (y > 50 && depth < 11 && ax > 4 && ellipsoid(ax, y, z, [22, 60, 2], [21, 20, 22]) < 0) return 1 + side;
+  if (y > 50 && depth < 14 && ax > 4 && ellipsoid(ax, y, z, [22, 60, 2], [21, 20, 22]) < 0) return 1 + side;
   return 0;
 }
 
@@ -60,7 +62,7 @@ export function buildRegions(
   for (let k = 0, o = 0; k < nz; k++)
     for (let j = 0; j < ny; j++)
       for (let i = 0; i < nx; i++, o++)
-        if (solid[o] > 0.95 && fromCsf[o] > 1.2)
+        if (solid[o] > 0.95 && fromCsf[o] > CLEARANCE_MM)
           labels[o] = labelAt(m[0] * i + m[3], m[5] * j + m[7], m[10] * k + m[11], depth[o]);
 
   const distances = ROI_NAMES.map((_, r) => distanceTo(labels, r + 1, grid));

@@ -218,7 +218,7 @@ export interface Position {
 }
 
 /** Field of view in mm along the voxel axes: a whole head. */
-const FIELD_OF_VIEW = [192, 228, 162] as const;
+const FIELD_OF_VIEW = [186, 222, 162] as const;
 
 /** Draws a head position and a field of view tilted with it; dims are even, as topup's schedule wants. */
 export function drawPosition(random: RandomStream, voxelMm: number, orientation: 'LAS' | 'RAS'): Position {

@@ -3,14 +3,19 @@ import type { Dims } from '../../../imaging/image.ts';
 import { components, fillHoles } from '../fslmaths/morphology.ts';
 import type { Mesh } from './icosphere.ts';
 
+/** Corners are moved to this fraction of a voxel, with which products of differences are exact in double precision. */
+const SUBDIVISION = 65536;
+
 /**
  * Marks the voxels whose centres lie inside the mesh: the surface crosses each line of voxels along x, inwards and
  * outwards, and between the two the winding number is not zero. Where parts of a line were marked twice (the surface
  * folded over itself) they stay inside. The largest piece is kept and its holes are filled.
  * @param mesh points in voxel indices  @returns 1 inside, 0 outside
  */
-export function fillMesh({ points, triangles }: Mesh, dims: Dims): Float32Array {
+export function fillMesh(mesh: Mesh, dims: Dims): Float32Array {
   const [nx, ny, nz] = dims;
+  const { triangles } = mesh;
+  const points = mesh.points.map((p) => Math.round(p * SUBDIVISION) / SUBDIVISION);
   // Changes of the winding number on the way along x, with one place more for what lies beyond the last voxel.
   const change = new Int16Array((nx + 1) * ny * nz);
   for (let f = 0; f < triangles.length; f += 3) {
@@ -46,17 +51,16 @@ export function fillMesh({ points, triangles }: Mesh, dims: Dims): Float32Array 
 }
 
 /**
- * On which side of the edge from p to q, seen along x, a point lies: twice the signed area of the triangle it makes.
- * The same number with opposite sign for the edge from q to p, to the last bit, and never in between: so a point on
- * the edge belongs to exactly one of the two triangles that share it.
+ * On which side of the edge from p to q, seen along x, a point lies: twice the signed area of the triangle it makes,
+ * never zero. A point exactly on the edge counts as moved by next to nothing along y and still less along z, so that
+ * each line of voxels meets exactly one of the triangles that share an edge or a corner.
  */
 function side(points: Float64Array, p: number, q: number, y: number, z: number): number {
-  const [from, to] = p < q ? [p, q] : [q, p];
-  const [y0, z0] = [points[3 * from + 1], points[3 * from + 2]];
-  const area = (points[3 * to + 1] - y0) * (z - z0) - (points[3 * to + 2] - z0) * (y - y0);
-  // A point exactly on the edge counts as minutely to one side of it.
-  const value = area === 0 ? Number.MIN_VALUE : area;
-  return p < q ? value : -value;
+  const [y0, z0] = [points[3 * p + 1], points[3 * p + 2]];
+  const [dy, dz] = [points[3 * q + 1] - y0, points[3 * q + 2] - z0];
+  const area = dy * (z - z0) - dz * (y - y0);
+  if (area !== 0) return area;
+  return (dz !== 0 ? dz < 0 : dy > 0) ? Number.MIN_VALUE : -Number.MIN_VALUE;
 }
 
 function largestComponent(inside: Float32Array, dims: Dims): Float32Array {

@@ -1,5 +1,5 @@
 /** bet: brain extraction. */
-import { type Image, volumeOf } from '../../../imaging/image.ts';
+import { type Dims, type Image, volumeOf } from '../../../imaging/image.ts';
 import { writeImage } from '../../../imaging/nifti.ts';
 import { loadImage } from '../files.ts';
 import { imageOutput, stem, type Tool, ToolError } from '../tool.ts';
@@ -32,31 +32,42 @@ export function brainMask(
   onProgress?: (fraction: number) => void,
 ): Float32Array | undefined {
   const size = grid.voxelSizes;
-  const known = centre && ([centre[0] * size[0], centre[1] * size[1], centre[2] * size[2]] as const);
   const sphere = icosphere(4);
-  let head = measureHead({ grid, data }, { centre: known, radius });
+  const grow = (head: Head) =>
+    fillMesh(outerVoxels(growSurface(sphere, data, grid, head, pull, onProgress), size), grid.dims);
+  let start = centre && toMm(centre, size);
+  let head = measureHead({ grid, data }, { centre: start, radius });
   if (!head) return undefined;
-  let surface = growSurface(sphere, data, grid, head, pull, onProgress);
+  let mask = grow(head);
   for (let round = 1; robust && round < MAX_ROUNDS; round++) {
-    const middle = centroid(surface);
-    const moved = Math.hypot(...middle.map((x, i) => x - (head as Head).centre[i]));
-    if (moved < SETTLED_MM) break;
-    head = measureHead({ grid, data }, { centre: middle, radius });
+    start = toMm(middleOf(mask, grid.dims), size);
+    if (Math.hypot(...start.map((x, i) => x - (head as Head).centre[i])) < SETTLED_MM) break;
+    head = measureHead({ grid, data }, { centre: start, radius });
     if (!head) return undefined;
-    surface = growSurface(sphere, data, grid, head, pull, onProgress);
+    mask = grow(head);
   }
-  return fillMesh(outerVoxels(surface, size), grid.dims);
+  return mask;
 }
 
-function centroid({ points }: Mesh): Point {
-  const sum = [0, 0, 0];
-  for (let i = 0; i < points.length; i++) sum[i % 3] += points[i];
-  const n = points.length / 3;
-  return [sum[0] / n, sum[1] / n, sum[2] / n];
+function toMm(voxel: Point, size: Point): Point {
+  return [voxel[0] * size[0], voxel[1] * size[1], voxel[2] * size[2]];
+}
+
+/** Centre of gravity of a mask in voxels. */
+function middleOf(mask: Float32Array, [nx, ny]: Dims): Point {
+  let [x, y, z, count] = [0, 0, 0, 0];
+  for (let o = 0; o < mask.length; o++) {
+    if (mask[o] === 0) continue;
+    x += o % nx;
+    y += Math.floor(o / nx) % ny;
+    z += Math.floor(o / (nx * ny));
+    count++;
+  }
+  return count === 0 ? [0, 0, 0] : [x / count, y / count, z / count];
 }
 
 /** A surface in mm as one in voxels, half a voxel further out: voxels that it passes through are brain, as in FSL. */
-function outerVoxels(surface: Mesh, size: readonly [number, number, number]): Mesh {
+function outerVoxels(surface: Mesh, size: Point): Mesh {
   const normals = vertexNormals(surface.points, surface.triangles, new Float64Array(surface.points.length));
   return { ...surface, points: surface.points.map((p, i) => p / size[i % 3] + normals[i] / 2) };
 }

@@ -19,8 +19,8 @@ const DEPTH_BRIGHT = DEPTH_DARK / 2;
 const STEP = 1;
 
 /**
- * The paper's threshold b_t, as a power of the command's `-f`: this power agrees best with the masks that FSL 5.0.9's
- * bet makes of b0 images with -f 0.3.
+ * The paper's threshold b_t, as a power of the command's `-f`. Calibrated: with b_t between 0.4 and 0.45, masks agree
+ * best with those that FSL 5.0.9's bet makes of two b0 images with -f 0.3.
  */
 const FRACTION_POWER = 0.75;
 
@@ -30,6 +30,11 @@ export interface Pull {
   readonly fraction: number;
   /** Change of the fraction from the centre to one head radius up (z). */
   readonly gradient: number;
+}
+
+/** The paper's b_t at a height above the centre in head radii. */
+function thresholdAt({ fraction, gradient }: Pull, height: number): number {
+  return Math.min(1, Math.max(0, fraction + gradient * height)) ** FRACTION_POWER;
 }
 
 /**
@@ -50,6 +55,7 @@ export function growSurface(
   const moves = new Float64Array(points.length);
   const { firstNeighbour, neighbours } = mesh;
   const range = { dark: 0, bright: 0 };
+  const level = thresholdAt(pull, 0);
   for (let iteration = 0; iteration < ITERATIONS; iteration++) {
     if (iteration % 50 === 0) onProgress(iteration / ITERATIONS);
     vertexNormals(points, mesh.triangles, normals);
@@ -73,8 +79,8 @@ export function growSurface(
       const smoothing = (1 + Math.tanh(F * (curvature - E))) / 2;
       const seen = lookInwards(data, grid, head, points, normals, v, range);
       const height = (points[v + 2] - head.centre[2]) / head.radius;
-      const fraction = Math.min(1, Math.max(0, pull.fraction + pull.gradient * height));
-      const edge = head.t2 + fraction ** FRACTION_POWER * (range.bright - head.t2);
+      const threshold = pull.gradient === 0 ? level : thresholdAt(pull, height);
+      const edge = head.t2 + threshold * (range.bright - head.t2);
       const span = range.bright - head.t2;
       const outward = seen && span > 0 ? (0.05 * 2 * spacing * (range.dark - edge)) / span : 0;
       // Half of the uneven part, all that curvature asks for, and the image's pull.

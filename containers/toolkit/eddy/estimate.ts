@@ -3,7 +3,7 @@ import { chain, invert, type Matrix4 } from '../../../imaging/affine.ts';
 import { B0_MAX } from '../../../imaging/gradients.ts';
 import { type Aligned, align } from './align.ts';
 import { correctVolume } from './correct.ts';
-import { linearInGradient, separateFieldFromMovement } from './separate.ts';
+import { linearInGradient, removeCommonField, separateFieldFromMovement } from './separate.ts';
 import { directionsOf, pointsAt, type Series, spreadVoxels } from './series.ts';
 import { alignToB0 } from './shells.ts';
 import { FIELD_START, type FieldModel, rigidMatrix, setRigid, TERMS } from './warp.ts';
@@ -108,6 +108,7 @@ export function estimate(
     for (const [i, t] of weighted.entries()) parameters[t] = own[i];
     groups.push({ members: weighted, aligned });
     if (!process.env.NOSEP) separateFieldFromMovement(series, weighted, own);
+    if (!process.env.NOCOM) removeCommonField(series, weighted, own);
     if (b0s.length > 0 && !(process.env.NOPEAS && groups.length > 1)) {
       progress(0.95, 'aligning shells to the b0s');
       const b0 = meanCorrected(series, b0s, parameters);

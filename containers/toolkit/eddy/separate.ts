@@ -4,8 +4,8 @@
  *
  * - A constant field shifts the image along the phase encoding as a movement does. What follows the gradient is field,
  *   the rest movement.
- * - A displacement that all volumes share is invisible to a registration between them. What does not follow the
- *   gradient and is equal for all, whichever way they were phase encoded, is not eddy current and is taken out.
+ * - A displacement that all volumes share is invisible to a registration between them. What is equal for all and does
+ *   not follow the gradient is not eddy current and is taken out.
  */
 import { phaseAxis, voxelsPerHz } from '../topup/distortion.ts';
 import { leastSquares } from './linear.ts';
@@ -40,66 +40,68 @@ export function linearInGradient(
 }
 
 /**
- * Moves the part of the phase-encode translation that follows the gradient into the field's constant, and takes the
- * displacement common to all volumes out of the other terms. Nothing is done with fewer than ten volumes: too few to
- * tell gradient from movement.
+ * Moves the part of the phase-encode translation that follows the gradient into the field's constant. Movement is
+ * taken for a random walk: the fit is of differences between successive volumes of one acquisition, whatever level and
+ * drift the movement has, and sudden jumps of the head count less (Huber's weights).
+ * Corrected images do not change by it, only what is called movement. Nothing is done with fewer than ten differences.
  * @param parameters of weighted volumes, changed in place; their constants must be zero
  */
 export function separateFieldFromMovement(
   series: Series,
   members: readonly number[],
-  parameters: Float64Array[],
+  parameters: readonly Float64Array[],
 ): void {
-  if (members.length < 10) return;
   const strongest = strongestOf(series, members);
   const shifts = members.map((t) => voxelsPerHz(series.acquisitions[t]));
   const gradients = members.map((t) => gradientOf(series, t, strongest));
-  const runs = new Map<string, number>();
-  for (const t of members) {
-    const key = series.acquisitions[t].direction.join() + series.acquisitions[t].readoutSeconds;
-    if (!runs.has(key)) runs.set(key, runs.size);
+  const axes = members.map((t) => phaseAxis(series.acquisitions[t]));
+  const mm = axes.map((axis) => series.frame.voxelSizes[axis]);
+  const effect = members.map((_, i) => gradients[i].map((g) => g * shifts[i] * mm[i]));
+  const rows: number[][] = [];
+  const steps: number[] = [];
+  for (let i = 1; i < members.length; i++) {
+    if (axes[i] !== axes[i - 1] || shifts[i] !== shifts[i - 1]) continue;
+    rows.push(effect[i].map((e, c) => e - effect[i - 1][c]));
+    steps.push(parameters[i][axes[i]] - parameters[i - 1][axes[i - 1]]);
   }
-  const runOf = members.map(
-    (t) => runs.get(series.acquisitions[t].direction.join() + series.acquisitions[t].readoutSeconds) ?? 0,
-  );
-  const last = parameters[0].length - 1;
-
-  // Translation in voxels: gradient part + per run a level and a drift over time.
-  const drift = members.map((t) => t / Math.max(1, series.volumes.length - 1) - 0.5);
-  const rows = members.map((_, i) => {
-    const row = new Float64Array(3 + 2 * runs.size);
-    for (let c = 0; c < 3; c++) row[c] = shifts[i] * gradients[i][c];
-    row[3 + 2 * runOf[i]] = 1;
-    row[4 + 2 * runOf[i]] = drift[i];
-    return row;
-  });
-  const voxelsOf = (i: number) => {
-    const axis = phaseAxis(series.acquisitions[members[i]]);
-    return parameters[i][axis] / series.frame.voxelSizes[axis];
-  };
-  const fit = leastSquares(
-    rows,
-    members.map((_, i) => voxelsOf(i)),
-  );
+  if (rows.length < 10) return;
+  let fit = leastSquares(rows, steps);
+  for (let round = 0; round < 5; round++) {
+    const residuals = rows.map((row, e) => Math.abs(steps[e] - row.reduce((sum, v, c) => sum + v * fit[c], 0)));
+    const scale = 1.4826 * residuals.toSorted((a, b) => a - b)[residuals.length >> 1];
+    const weights = residuals.map((r) => Math.sqrt(Math.min(1, (1.345 * scale) / (r + 1e-9))));
+    fit = leastSquares(
+      rows.map((row, e) => row.map((v) => v * weights[e])),
+      steps.map((v, e) => v * weights[e]),
+    );
+  }
   for (const [i, p] of parameters.entries()) {
     const hz = gradients[i].reduce((sum, g, c) => sum + g * fit[c], 0);
-    const axis = phaseAxis(series.acquisitions[members[i]]);
-    p[last] = hz;
-    p[axis] -= hz * shifts[i] * series.frame.voxelSizes[axis];
+    p[p.length - 1] = hz;
+    p[axes[i]] -= hz * shifts[i] * mm[i];
   }
+}
 
-  // Other terms, in voxels of displacement: gradient part + a common field (both ways encoded) + a common displacement.
-  const bothWays = Math.max(...shifts) > 0 && Math.min(...shifts) < 0;
-  const commonRows = members.map((_, i) => [
-    ...gradients[i].map((g) => g * shifts[i]),
-    1,
-    ...(bothWays ? [shifts[i]] : []),
-  ]);
-  for (let k = FIELD_START; k < last; k++) {
-    const part = leastSquares(
-      commonRows,
-      parameters.map((p, i) => p[k] * shifts[i]),
-    );
-    for (const [i, p] of parameters.entries()) p[k] -= part[3] / shifts[i];
+/**
+ * Takes the displacement common to all volumes out of the field's terms, where all volumes were phase encoded one
+ * way: registration between them cannot see it, and eddy currents do not make it. With both ways the susceptibility
+ * field, which acts on each way differently, holds the volumes in place, and nothing is done.
+ * @param parameters of weighted volumes, changed in place
+ */
+export function removeCommonField(
+  series: Series,
+  members: readonly number[],
+  parameters: readonly Float64Array[],
+): void {
+  const shifts = members.map((t) => voxelsPerHz(series.acquisitions[t]));
+  if (members.length < 10 || shifts.some((s) => s !== shifts[0])) return;
+  const strongest = strongestOf(series, members);
+  const rows = members.map((t) => [...gradientOf(series, t, strongest), 1]);
+  for (let k = FIELD_START; k < parameters[0].length - 1; k++) {
+    const common = leastSquares(
+      rows,
+      parameters.map((p) => p[k]),
+    )[3];
+    for (const p of parameters) p[k] -= common;
   }
 }

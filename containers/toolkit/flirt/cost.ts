@@ -92,8 +92,10 @@ function normalizedCorrelation(x: Float32Array): Cost {
     for (let i = 0; i < y.length; i++) {
       const wi = w[i];
       if (wi === 0) continue;
-      const [xi, yi] = [x[i], y[i]];
-      const [wx, wy] = [wi * xi, wi * yi];
+      const xi = x[i];
+      const yi = y[i];
+      const wx = wi * xi;
+      const wy = wi * yi;
       n += wi;
       sx += wx;
       sy += wy;
@@ -108,7 +110,8 @@ function normalizedCorrelation(x: Float32Array): Cost {
     const r = vxy * norm;
     if (gradient)
       for (let i = 0; i < y.length; i++) {
-        const [dx, dy] = [x[i] - mx, y[i] - my];
+        const dx = x[i] - mx;
+        const dy = y[i] - my;
         gradient.y[i] = -w[i] * (dx * norm - (r * dy) / vy);
         gradient.w[i] = -(dx * dy * norm - 0.5 * r * ((dx * dx) / vx + (dy * dy) / vy));
       }
@@ -146,97 +149,102 @@ function leastSquares(x: Float32Array): Cost {
  * Mutual information H(X) + H(Y) - H(X, Y), negated, or (normalized) -(H(X) + H(Y)) / H(X, Y). A source intensity is
  * shared between its two nearest bins (Jenkinson 2002's fuzzy binning), which makes the cost differentiable.
  */
-function mutualInformation(x: Float32Array, source: Float32Array, count: number, normalized: boolean): Cost {
+function mutualInformation(
+  x: Float32Array,
+  count: number,
+  normalized: boolean,
+): (source: Float32Array) => Cost {
   const xBins = binning(x, count);
-  const yBins = binning(source, count - 1);
   const row = Uint32Array.from(
     x,
     (v) => count * Math.min(count - 1, Math.max(0, Math.floor((v - xBins.low) * xBins.scale))),
   );
   const joint = new Float64Array(count * count);
   const [px, py] = [new Float64Array(count), new Float64Array(count)];
-  /** Position of y among the bins' centres, 0 to count - 1. */
-  const position = (y: number) => {
-    const p = (y - yBins.low) * yBins.scale;
-    return Math.max(0, Math.min(count - 1, p));
-  };
-  return (y, w, gradient) => {
-    joint.fill(0);
-    px.fill(0);
-    py.fill(0);
-    let n = 0;
-    for (let i = 0; i < y.length; i++) {
-      const wi = w[i];
-      if (wi === 0) continue;
-      const p = position(y[i]);
-      const b = Math.min(count - 2, Math.floor(p));
-      const f = p - b;
-      joint[row[i] + b] += wi * (1 - f);
-      joint[row[i] + b + 1] += wi * f;
-      n += wi;
-    }
-    if (!(n > 0)) return Number.POSITIVE_INFINITY;
-    for (let a = 0; a < count; a++)
-      for (let b = 0; b < count; b++) {
-        const p = joint[a * count + b] / n;
-        joint[a * count + b] = p;
-        px[a] += p;
-        py[b] += p;
-      }
-    let [hx, hy, hxy] = [0, 0, 0];
-    for (let a = 0; a < count; a++) {
-      if (px[a] > 0) hx -= px[a] * Math.log(px[a]);
-      if (py[a] > 0) hy -= py[a] * Math.log(py[a]);
-    }
-    for (let i = 0; i < joint.length; i++) if (joint[i] > 0) hxy -= joint[i] * Math.log(joint[i]);
-    if (!(hx > 1e-9) || !(hy > 1e-9)) return Number.POSITIVE_INFINITY;
-    const value = normalized ? -(hx + hy) / hxy : hxy - hx - hy;
-    if (gradient) {
-      // Derivative of the cost by each joint probability; the constants of d(p log p) cancel or act through `w` alone.
-      const [marginal, both] = normalized ? [1 / hxy, (hx + hy) / (hxy * hxy)] : [1, 1];
-      let mean = 0;
-      for (let a = 0; a < count; a++)
-        for (let b = 0; b < count; b++) {
-          const p = joint[a * count + b];
-          if (p === 0) continue;
-          const d = marginal * (2 + Math.log(px[a]) + Math.log(py[b])) - both * (1 + Math.log(p));
-          joint[a * count + b] = d;
-          mean += p * d;
-        }
+  return (source) => {
+    const yBins = binning(source, count - 1);
+    /** Position of y among the bins' centres, 0 to count - 1. */
+    const position = (y: number) => Math.max(0, Math.min(count - 1, (y - yBins.low) * yBins.scale));
+    return (y, w, gradient) => {
+      joint.fill(0);
+      px.fill(0);
+      py.fill(0);
+      let n = 0;
       for (let i = 0; i < y.length; i++) {
-        if (w[i] === 0) {
-          gradient.y[i] = gradient.w[i] = 0;
-          continue;
-        }
+        const wi = w[i];
+        if (wi === 0) continue;
         const p = position(y[i]);
         const b = Math.min(count - 2, Math.floor(p));
         const f = p - b;
-        const [d0, d1] = [joint[row[i] + b], joint[row[i] + b + 1]];
-        gradient.y[i] = p > 0 && p < count - 1 ? (w[i] * yBins.scale * (d1 - d0)) / n : 0;
-        gradient.w[i] = (d0 + f * (d1 - d0) - mean) / n;
+        joint[row[i] + b] += wi * (1 - f);
+        joint[row[i] + b + 1] += wi * f;
+        n += wi;
       }
-    }
-    return value;
+      if (!(n > 0)) return Number.POSITIVE_INFINITY;
+      for (let a = 0; a < count; a++)
+        for (let b = 0; b < count; b++) {
+          const p = joint[a * count + b] / n;
+          joint[a * count + b] = p;
+          px[a] += p;
+          py[b] += p;
+        }
+      let [hx, hy, hxy] = [0, 0, 0];
+      for (let a = 0; a < count; a++) {
+        if (px[a] > 0) hx -= px[a] * Math.log(px[a]);
+        if (py[a] > 0) hy -= py[a] * Math.log(py[a]);
+      }
+      for (let i = 0; i < joint.length; i++) if (joint[i] > 0) hxy -= joint[i] * Math.log(joint[i]);
+      if (!(hx > 1e-9) || !(hy > 1e-9)) return Number.POSITIVE_INFINITY;
+      const value = normalized ? -(hx + hy) / hxy : hxy - hx - hy;
+      if (gradient) {
+        // Derivative of the cost by each joint probability; the constants of d(p log p) cancel or act through `w` alone.
+        const [marginal, both] = normalized ? [1 / hxy, (hx + hy) / (hxy * hxy)] : [1, 1];
+        let mean = 0;
+        for (let a = 0; a < count; a++)
+          for (let b = 0; b < count; b++) {
+            const p = joint[a * count + b];
+            if (p === 0) continue;
+            const d = marginal * (2 + Math.log(px[a]) + Math.log(py[b])) - both * (1 + Math.log(p));
+            joint[a * count + b] = d;
+            mean += p * d;
+          }
+        for (let i = 0; i < y.length; i++) {
+          if (w[i] === 0) {
+            gradient.y[i] = gradient.w[i] = 0;
+            continue;
+          }
+          const p = position(y[i]);
+          const b = Math.min(count - 2, Math.floor(p));
+          const f = p - b;
+          const d0 = joint[row[i] + b];
+          const d1 = joint[row[i] + b + 1];
+          gradient.y[i] = p > 0 && p < count - 1 ? (w[i] * yBins.scale * (d1 - d0)) / n : 0;
+          gradient.w[i] = (d0 + f * (d1 - d0) - mean) / n;
+        }
+      }
+      return value;
+    };
   };
 }
 
 /**
- * A cost for one reference.
+ * Costs against one reference.
  * @param x the reference's intensities, one per sample
- * @param source all of the source's intensities, for the range of its histogram
  * @param bins of each histogram's axis
+ * @returns the cost for a source, given all of its intensities (they set the range of its histogram)
  */
-export function createCost(name: CostName, x: Float32Array, source: Float32Array, bins: number): Cost {
+export function createCost(name: CostName, x: Float32Array, bins: number): (source: Float32Array) => Cost {
+  const fixed = (cost: Cost) => () => cost;
   switch (name) {
     case 'corratio':
-      return correlationRatio(x, bins);
-    case 'mutualinfo':
-      return mutualInformation(x, source, bins, false);
-    case 'normmi':
-      return mutualInformation(x, source, bins, true);
+      return fixed(correlationRatio(x, bins));
     case 'normcorr':
-      return normalizedCorrelation(x);
+      return fixed(normalizedCorrelation(x));
     case 'leastsq':
-      return leastSquares(x);
+      return fixed(leastSquares(x));
+    case 'mutualinfo':
+      return mutualInformation(x, bins, false);
+    case 'normmi':
+      return mutualInformation(x, bins, true);
   }
 }

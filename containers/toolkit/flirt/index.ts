@@ -1,5 +1,5 @@
 /** FLIRT's command line: linear registration of two images, and resampling through a given transform. */
-import { identity, invert, type Matrix4, multiply } from '../../../imaging/affine.ts';
+import { invert, type Matrix4, multiply } from '../../../imaging/affine.ts';
 import { type Grid, type Image, volumeOf, voxelToFsl } from '../../../imaging/image.ts';
 import { writeImage } from '../../../imaging/nifti.ts';
 import { loadImage, readMatrix, writeMatrix } from '../files.ts';
@@ -168,8 +168,10 @@ async function run(
         ? headerTransform(image.grid, reference.grid)
         : undefined;
   let transform: Matrix4;
-  if (options.has('applyxfm')) transform = init ?? identity();
-  else {
+  if (options.has('applyxfm')) {
+    if (!init) throw new ToolError('-applyxfm needs the transform: give -init, or -usesqform.');
+    transform = init;
+  } else {
     requireContrast(image, inName);
     requireContrast(reference, refName);
     const found = register(

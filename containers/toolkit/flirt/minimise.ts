@@ -9,6 +9,8 @@ export interface MinimiseOptions {
   readonly tolerance: number;
   /** Most evaluations of the function. */
   readonly evaluations: number;
+  /** Inverse Hessian (row-major n x n) about the minimum, where it is known beforehand: the first steps are then full ones. */
+  readonly inverse?: Float64Array;
 }
 
 /** ARMIJO: least share of the promised decrease that a step must bring. */
@@ -30,10 +32,10 @@ export function minimise(
   let value = f(p, gradient);
   if (!Number.isFinite(value)) return { p, value };
   let evaluations = 1;
-  const inverse = new Float64Array(n * n);
+  const inverse = options.inverse?.slice() ?? new Float64Array(n * n);
   const direction = new Float64Array(n);
   const hy = new Float64Array(n);
-  let fresh = true;
+  let fresh = options.inverse === undefined;
   while (evaluations < options.evaluations) {
     const steepness = Math.hypot(...gradient);
     if (!(steepness > 0)) break;
@@ -96,9 +98,12 @@ export function minimise(
         }
       fresh = false;
     }
-    const moved = t * longest;
     [p, value, gradient] = [next, nextValue, nextGradient];
-    if (moved < options.tolerance) break;
+    if (t * longest < options.tolerance) {
+      // A full short step is the end; a shortened one may only say that the curvature is wrong.
+      if (t === 1) break;
+      fresh = true;
+    }
   }
   return { p, value };
 }

@@ -1,4 +1,5 @@
 /** Local optimization of a transform at one level. */
+import { CholeskyDecomposition, Matrix } from 'ml-matrix';
 import { invert, type Matrix4, multiply } from '../../../imaging/affine.ts';
 import { minimise } from './minimise.ts';
 import type { Level } from './pyramid.ts';
@@ -30,17 +31,11 @@ export function evaluate(r: Registration, transform: Matrix4): number {
   return r.similarity(between(r, invert(r.source.toFsl), transform));
 }
 
-/**
- * The best transform near `start`.
- * @param tolerance in mm at the head's surface
- */
-export function optimise(
-  r: Registration,
-  start: Matrix4,
-  dof: Dof,
-  tolerance: number,
-  evaluations = 60,
-): Candidate {
+/** Change of the parameters, in mm, that differentiates the matrix by them: smooth, so central differences are exact to rounding. */
+const DELTA = 1e-4;
+
+/** The cost about `start` as a function of the free parameters, with its gradient. */
+function costAbout(r: Registration, start: Matrix4, dof: Dof) {
   const free: readonly number[] = FREE[dof];
   const full = new Float64Array(PARAMETERS);
   const sourceVoxel = invert(r.source.toFsl);
@@ -49,10 +44,8 @@ export function optimise(
     for (let i = 0; i < free.length; i++) full[free[i]] = p[i];
     return perturb(start, full, r.centre);
   };
-  const DELTA = 1e-4;
   const cost = (p: Float64Array, gradient: Float64Array) => {
     const value = r.similarity(between(r, sourceVoxel, transformAt(p)), byMatrix);
-    // The matrix by the parameters: a smooth function, central differences are exact to rounding.
     const q = Float64Array.from(p);
     for (let i = 0; i < p.length; i++) {
       q[i] = p[i] + DELTA;
@@ -66,11 +59,54 @@ export function optimise(
     }
     return value;
   };
-  const { p, value } = minimise(cost, new Float64Array(free.length), {
+  return { cost, transformAt, count: free.length };
+}
+
+/**
+ * The best transform near `start`.
+ * @param tolerance in mm at the head's surface
+ * @param inverse inverse Hessian from {@link curvature} of a like registration: saves half of the evaluations
+ */
+export function optimise(
+  r: Registration,
+  start: Matrix4,
+  dof: Dof,
+  tolerance: number,
+  { evaluations = 60, inverse }: { evaluations?: number; inverse?: Float64Array } = {},
+): Candidate {
+  const { cost, transformAt, count } = costAbout(r, start, dof);
+  const { p, value } = minimise(cost, new Float64Array(count), {
     firstStep: Math.max(tolerance, r.reference.mm / 4),
     longestStep: 2 * r.reference.mm,
     tolerance,
     evaluations,
+    inverse,
   });
   return { matrix: transformAt(p), cost: value };
+}
+
+/**
+ * Inverse Hessian of the cost about an optimum, from differences of gradients a fraction of a voxel apart; undefined
+ * where the cost does not curve upwards in all directions.
+ */
+export function curvature(r: Registration, optimum: Matrix4, dof: Dof): Float64Array | undefined {
+  const { cost, count } = costAbout(r, optimum, dof);
+  const step = r.reference.mm / 4;
+  const gradients = [-step, step].map((d) =>
+    Array.from({ length: count }, (_, i) => {
+      const p = new Float64Array(count);
+      p[i] = d;
+      const gradient = new Float64Array(count);
+      return Number.isFinite(cost(p, gradient)) ? gradient : gradient.fill(Number.NaN);
+    }),
+  );
+  const hessian = new Matrix(count, count);
+  for (let i = 0; i < count; i++)
+    for (let j = 0; j < count; j++) {
+      const of = (a: number, b: number) => gradients[1][a][b] - gradients[0][a][b];
+      hessian.set(i, j, (of(i, j) + of(j, i)) / (4 * step));
+    }
+  const cholesky = new CholeskyDecomposition(hessian);
+  if (!cholesky.isPositiveDefinite()) return undefined;
+  return Float64Array.from(cholesky.solve(Matrix.eye(count)).to1DArray());
 }

@@ -23,22 +23,22 @@ export function voxelSize(grid: Grid): number {
 const NATIVE = 1.25;
 
 /**
- * A volume at several voxel sizes. A level of `mm` is blurred by `blur` x `mm` of FWHM in all; each is made from the next
- * finer one, so that wide blurs stay cheap. Where the grid's own voxels are as large as `mm`, its own grid is kept.
+ * A volume at several voxel sizes. A level of `mm` is blurred by a FWHM of `mm` in all; each is made from the next finer
+ * one, so that wide blurs stay cheap. Where the grid's own voxels are as large as `mm`, its own grid is kept.
  * @param sizes voxel sizes in mm, coarse to fine
  * @returns levels in the order of `sizes`
  */
-export function pyramid(data: Float32Array, grid: Grid, sizes: readonly number[], blur = 1.5): Level[] {
+export function pyramid(data: Float32Array, grid: Grid, sizes: readonly number[]): Level[] {
   const levels: Level[] = [];
   let [from, values, blurred] = [grid, data, 0];
   for (const mm of sizes.toReversed()) {
-    const sigma = Math.sqrt(Math.max(0, (blur * mm) ** 2 - blurred ** 2)) / SIGMA_TO_FWHM;
+    const sigma = Math.sqrt(Math.max(0, mm ** 2 - blurred ** 2)) / SIGMA_TO_FWHM;
     values = smooth(values, from.dims, [
       sigma / from.voxelSizes[0],
       sigma / from.voxelSizes[1],
       sigma / from.voxelSizes[2],
     ]);
-    blurred = blur * mm;
+    blurred = mm;
     if (voxelSize(from) * NATIVE < mm) {
       const to = regrid(from, mm);
       values = resample(values, from.dims, to, multiply(invert(from.affine), to.affine));

@@ -85,10 +85,9 @@ export function register(
     centre,
     similarity: createSimilarity(
       references[level],
-      sources[level],
       costName,
       binsAt(references[level], bins),
-    ),
+    )(sources[level]),
   });
   const start = options.init ?? alignCentres(centre, centreOfMass(reference.data, reference.grid));
   const coarseDof: Dof = dof === 6 ? 6 : 7;
@@ -109,7 +108,11 @@ export function register(
     const levelDof: Dof = level === 0 && !last ? coarseDof : dof;
     if (level === 1 && options.search) candidates = candidates.map((c) => bestTurn(r, c, options.search));
     candidates = candidates
-      .map((c) => optimise(r, c.matrix, levelDof, last ? 0.005 * mm : 0.02 * mm))
+      .map((c) => {
+        let m = c;
+        for (const d of [7, 9, 12] as const) if (d < levelDof && level === 1 && d >= coarseDof) m = optimise(r, m.matrix, d, 0.02 * mm);
+        return optimise(r, m.matrix, levelDof, last ? 0.005 * mm : 0.02 * mm);
+      })
       .sort((a, b) => a.cost - b.cost);
     candidates = level === 0 ? distinct(candidates, centre, mm / 2).slice(0, 3) : candidates.slice(0, 1);
     if (candidates.length === 0) return { matrix: start, cost: Number.POSITIVE_INFINITY };

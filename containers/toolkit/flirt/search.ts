@@ -62,7 +62,9 @@ export function search(
   for (const c of coarse[2])
     for (const b of coarse[1])
       for (const a of coarse[0]) {
-        const { matrix } = optimise(r, rotateAbout(start, [a, b, c], r.centre), 3, 4 * tolerance, 12);
+        const { matrix } = optimise(r, rotateAbout(start, [a, b, c], r.centre), 3, 4 * tolerance, {
+          evaluations: 12,
+        });
         const at = (row: number) =>
           matrix[4 * row] * r.centre[0] +
           matrix[4 * row + 1] * r.centre[1] +

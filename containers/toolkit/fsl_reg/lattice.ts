@@ -3,7 +3,7 @@
  * and the transpose of that map, be computed one axis after the other. Nothing here allocates after construction.
  */
 import type { Dims } from '../../../imaging/image.ts';
-import { cubicBspline } from '../warp/coefficients.ts';
+import { cubicBspline, cubicSlope } from '../warp/coefficients.ts';
 
 /** Where the voxels of one axis lie among the knots: four weights from knot `first` on. */
 interface Axis {
@@ -17,14 +17,18 @@ export function knotsFor(extentMm: number, spacingMm: number): number {
   return Math.max(4, Math.ceil(extentMm / spacingMm - 1e-9) + 3);
 }
 
-/** @param positionsMm where the voxels lie; clamped into the lattice */
-function axisOf(positionsMm: Float64Array, spacingMm: number, knots: number): Axis {
+/** @param positionsMm where the voxels lie; clamped into the lattice  @param slope weights of the derivative (per mm) */
+function axisOf(positionsMm: Float64Array, spacingMm: number, knots: number, slope: boolean): Axis {
   const first = new Int32Array(positionsMm.length);
   const weights = new Float64Array(4 * positionsMm.length);
   for (let i = 0; i < positionsMm.length; i++) {
     const u = Math.max(0, Math.min(knots - 3, positionsMm[i] / spacingMm));
     first[i] = Math.min(knots - 4, Math.floor(u));
-    cubicBspline(u - first[i], weights.subarray(4 * i, 4 * i + 4));
+    const w = weights.subarray(4 * i, 4 * i + 4);
+    if (slope) {
+      cubicSlope(u - first[i], w);
+      for (let a = 0; a < 4; a++) w[a] /= spacingMm;
+    } else cubicBspline(u - first[i], w);
   }
   return { knots, first, weights };
 }
@@ -42,11 +46,15 @@ export class SplineLattice {
   /** Voxels along x and y, knots along z. */
   private readonly alongXY: Float64Array;
 
-  /** @param positionsMm per axis, where the voxels lie  @param knots per axis, see {@link knotsFor} */
-  constructor(positionsMm: readonly Float64Array[], spacingMm: number, knots: Dims) {
+  /**
+   * @param positionsMm per axis, where the voxels lie
+   * @param knots per axis, see {@link knotsFor}
+   * @param slopeAxis gives the derivative along this axis (per mm) in place of the value
+   */
+  constructor(positionsMm: readonly Float64Array[], spacingMm: number, knots: Dims, slopeAxis?: number) {
     this.knots = knots;
     this.dims = [positionsMm[0].length, positionsMm[1].length, positionsMm[2].length];
-    this.axes = positionsMm.map((p, a) => axisOf(p, spacingMm, knots[a]));
+    this.axes = positionsMm.map((p, a) => axisOf(p, spacingMm, knots[a], a === slopeAxis));
     this.squared = this.axes.map((axis) => ({ ...axis, weights: axis.weights.map((w) => w * w) }));
     this.alongX = new Float64Array(this.dims[0] * knots[1] * knots[2]);
     this.alongXY = new Float64Array(this.dims[0] * this.dims[1] * knots[2]);

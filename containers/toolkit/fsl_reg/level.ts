@@ -1,11 +1,12 @@
 /** The images of one resolution level: the reference on a coarse grid, the input as a smooth function of space. */
-import { invert, type Matrix4, multiply, translation } from '../../../imaging/affine.ts';
+import { chain, invert, type Matrix4, multiply, translation } from '../../../imaging/affine.ts';
 import {
   type Dims,
   type Grid,
   gridFromAffine,
   type Image,
   regrid,
+  voxelCount,
   voxelToFsl,
 } from '../../../imaging/image.ts';
 import { resample, splineCoefficients } from '../../../imaging/interpolate.ts';
@@ -27,45 +28,72 @@ export interface Level {
   readonly source: GradientSampler;
 }
 
+/** A reference made ready for {@link makeLevel}: reduced to the finest voxels any level asks for. */
+export interface Reference {
+  /** The grid FSL mm of the reference are counted on. */
+  readonly original: Grid;
+  readonly image: Image;
+  /** What counts, 0 to 1 per voxel of `image`. */
+  readonly weight: Float32Array;
+  /** Smoothing of `image` so far: FWHM in mm. */
+  readonly fwhm: number;
+}
+
 /**
- * @param weight on the reference's grid, 0 to 1: what counts
- * @param mm voxel size of the level; not finer than the reference
+ * Reduces a reference once, so that the wide smoothing of the coarse levels runs on fewer voxels.
+ * @param weight per voxel of `reference`, 0 to 1
+ * @param mm voxel size and smoothing of the finest level
+ */
+export function reduceReference(reference: Image, weight: Float32Array, mm: number): Reference {
+  const { grid } = reference;
+  if (Math.max(...grid.voxelSizes) > mm / 1.5) return { original: grid, image: reference, weight, fwhm: 0 };
+  const coarse = regrid(grid, mm);
+  const map = multiply(invert(grid.affine), coarse.affine);
+  const reduce = (data: Float32Array) => resample(data, grid.dims, coarse, map);
+  const data = reduce(smooth(reference.data, grid.dims, sigma(grid, mm)));
+  return { original: grid, image: { grid: coarse, volumes: 1, data }, weight: reduce(weight), fwhm: mm };
+}
+
+/**
+ * @param mm voxel size of the level; the reference's own where that is coarser
  * @param fwhm smoothing of both images in mm
+ * @param everywhere all voxels count, not only those the reference's weight names
  */
 export function makeLevel(
   input: Image,
-  reference: Image,
-  weight: Float32Array,
+  reference: Reference,
   mm: number,
   fwhm: number,
+  everywhere = false,
 ): Level {
-  const full = regrid(reference.grid, Math.max(mm, ...reference.grid.voxelSizes));
-  const onLevel = (data: Float32Array, width: number) =>
-    resample(
-      smooth(data, reference.grid.dims, sigma(reference.grid, width)),
-      reference.grid.dims,
-      full,
-      multiply(invert(reference.grid.affine), full.affine),
-    );
-  // Weights are averaged over a voxel of the level, no wider.
-  const wide = cropTo(
-    full,
-    onLevel(weight, full.voxelSizes[0] > 1.5 * reference.grid.voxelSizes[0] ? mm / 2 : 0),
-  );
-  const target = wide.crop(onLevel(reference.data, fwhm));
-  standardize(target, wide.data);
+  const { grid, data } = reference.image;
+  const size = Math.max(mm, ...grid.voxelSizes);
+  const full = size > 1.01 * Math.max(...grid.voxelSizes) ? regrid(grid, size) : grid;
+  const map = multiply(invert(grid.affine), full.affine);
+  const onLevel = (values: Float32Array, width: number) =>
+    resample(smooth(values, grid.dims, sigma(grid, width)), grid.dims, full, map);
+  const weight = everywhere
+    ? new Float32Array(voxelCount(full)).fill(1)
+    : onLevel(reference.weight, full === grid ? 0 : size / 2);
+  const { crop, dims, origin } = boundingBox(full, weight);
+  const counted = crop(weight);
+  const target = crop(onLevel(data, Math.sqrt(Math.max(0, fwhm ** 2 - reference.fwhm ** 2))));
+  standardize(target, counted);
+  const level = gridFromAffine(dims, multiply(full.affine, translation(...origin)));
   const smoothed = smooth(input.data, input.grid.dims, sigma(input.grid, fwhm));
   return {
-    grid: wide.grid,
+    grid: level,
     target,
-    weight: wide.data,
-    toReferenceMm: multiply(
-      voxelToFsl(reference.grid),
-      multiply(invert(reference.grid.affine), wide.grid.affine),
-    ),
+    weight: counted,
+    toReferenceMm: levelToMm(reference, level),
     toSourceVoxel: invert(voxelToFsl(input.grid)),
     source: gradientSampler(splineCoefficients(smoothed, input.grid.dims), input.grid.dims),
   };
+}
+
+/** Voxels of a grid over the reference to the reference's FSL mm. */
+export function levelToMm(reference: Reference, level: Grid): Matrix4 {
+  return chain(voxelToFsl(reference.original), invert(reference.original.affine), level.affine);
 }
 
 function sigma(grid: Grid, fwhm: number): [number, number, number] {
@@ -73,19 +101,25 @@ function sigma(grid: Grid, fwhm: number): [number, number, number] {
   return [s(grid.voxelSizes[0]), s(grid.voxelSizes[1]), s(grid.voxelSizes[2])];
 }
 
-/** The bounding box of the non-zero voxels of `data` on `grid`. */
-function cropTo(grid: Grid, data: Float32Array) {
+/** Weights below this are smoothing's tails. */
+const COUNTS = 0.01;
+
+/** The box around the voxels that count, and a function that cuts it out. */
+function boundingBox(grid: Grid, weight: Float32Array) {
   const [nx, ny, nz] = grid.dims;
-  const lo = [nx, ny, nz];
-  const hi = [-1, -1, -1];
+  const lo: [number, number, number] = [nx, ny, nz];
+  const hi = [0, 0, 0];
   for (let k = 0, o = 0; k < nz; k++)
     for (let j = 0; j < ny; j++)
-      for (let i = 0; i < nx; i++, o++)
-        if (data[o] > 0)
-          for (const [a, v] of [i, j, k].entries()) {
-            lo[a] = Math.min(lo[a], v);
-            hi[a] = Math.max(hi[a], v);
-          }
+      for (let i = 0; i < nx; i++, o++) {
+        if (weight[o] < COUNTS) continue;
+        if (i < lo[0]) lo[0] = i;
+        if (i > hi[0]) hi[0] = i;
+        if (j < lo[1]) lo[1] = j;
+        if (j > hi[1]) hi[1] = j;
+        if (k < lo[2]) lo[2] = k;
+        hi[2] = k;
+      }
   const dims: Dims = [hi[0] - lo[0] + 1, hi[1] - lo[1] + 1, hi[2] - lo[2] + 1];
   const crop = (values: Float32Array) => {
     const out = new Float32Array(dims[0] * dims[1] * dims[2]);
@@ -96,8 +130,7 @@ function cropTo(grid: Grid, data: Float32Array) {
       }
     return out;
   };
-  const affine = multiply(grid.affine, translation(lo[0], lo[1], lo[2]));
-  return { grid: gridFromAffine(dims, affine), data: crop(data), crop };
+  return { dims, origin: lo, crop };
 }
 
 function standardize(data: Float32Array, weight: Float32Array): void {

@@ -12,8 +12,8 @@ import {
   transformPoint,
   translation,
 } from '../../../imaging/affine.ts';
-import { type Image, voxelToFsl } from '../../../imaging/image.ts';
-import type { Level } from './level.ts';
+import { type Grid, type Image, voxelToFsl } from '../../../imaging/image.ts';
+import { type Level, levelToMm, type Reference } from './level.ts';
 import { cholesky } from './solve.ts';
 
 /** Numbers of parameters FLIRT knows: rigid, with one scale, with three scales, with shears. */
@@ -35,8 +35,8 @@ function matrixOf(p: Float64Array): Matrix4 {
   );
 }
 
-/** Centre of mass of an image's intensities in FSL mm. */
-function centreOfMass(image: Image): [number, number, number] {
+/** Centre of mass of an image's intensities, in the space that `toMm` takes its voxels to. */
+function centreOfMass(image: Image, toMm: Matrix4): [number, number, number] {
   const [nx, ny, nz] = image.grid.dims;
   let [total, x, y, z] = [0, 0, 0, 0];
   for (let k = 0, o = 0; k < nz; k++)
@@ -48,17 +48,12 @@ function centreOfMass(image: Image): [number, number, number] {
         y += v * j;
         z += v * k;
       }
-  return transformPoint(voxelToFsl(image.grid), x / total, y / total, z / total);
+  return transformPoint(toMm, x / total, y / total, z / total);
 }
 
 /** The rotation between the images' axes that their headers tell, FSL mm of the reference to FSL mm of the input. */
-function headerRotation(input: Image, reference: Image): Matrix4 {
-  const m = chain(
-    voxelToFsl(input.grid),
-    invert(input.grid.affine),
-    reference.grid.affine,
-    invert(voxelToFsl(reference.grid)),
-  );
+function headerRotation(input: Grid, reference: Grid): Matrix4 {
+  const m = chain(voxelToFsl(input), invert(input.affine), reference.affine, invert(voxelToFsl(reference)));
   m[3] = m[7] = m[11] = 0;
   return m;
 }
@@ -70,15 +65,18 @@ function headerRotation(input: Image, reference: Image): Matrix4 {
  */
 export function registerLinear(
   input: Image,
-  reference: Image,
+  reference: Reference,
   levels: readonly Level[],
   dof: Dof,
   start?: Matrix4,
 ): Matrix4 {
-  const centre = centreOfMass(reference);
+  const centre = centreOfMass(reference.image, levelToMm(reference, reference.image.grid));
   const outer = start
     ? multiply(invert(start), translation(...centre))
-    : multiply(translation(...centreOfMass(input)), headerRotation(input, reference));
+    : multiply(
+        translation(...centreOfMass(input, voxelToFsl(input.grid))),
+        headerRotation(input.grid, reference.original),
+      );
   const inner = translation(-centre[0], -centre[1], -centre[2]);
   const toInput = (p: Float64Array) => chain(outer, matrixOf(p), inner);
   const angles = start ? [0] : [-0.35, 0, 0.35]; // 20 degrees
@@ -89,12 +87,13 @@ export function registerLinear(
       p.set(rotations, ROTATION);
       return { p, cost: Number.POSITIVE_INFINITY };
     });
-  const keep = [3, 1];
   levels.forEach((level, l) => {
+    // Coarse levels choose among starts; only the finest must arrive.
+    const finest = l === levels.length - 1;
     candidates = candidates
-      .map(({ p }) => descend(level, toInput, p, l === 0 ? 12 : 20))
+      .map(({ p }) => descend(level, toInput, p, finest ? 1e-5 : 1e-3))
       .sort((a, b) => a.cost - b.cost)
-      .slice(0, keep[Math.min(l, keep.length - 1)]);
+      .slice(0, l === 0 ? 3 : 1);
   });
   return invert(toInput(candidates[0].p));
 }
@@ -104,16 +103,19 @@ interface State {
   readonly cost: number;
 }
 
+const MAX_STEPS = 25;
+
+/** @param tolerance gain of a step, against the cost, below which the descent ends */
 function descend(
   level: Level,
   toInput: (p: Float64Array) => Matrix4,
   from: Float64Array,
-  iterations: number,
+  tolerance: number,
 ): State {
   let p = Float64Array.from(from);
   let normal = normalEquations(level, toInput(p));
   let damping = 1e-3;
-  for (let i = 0; i < iterations; i++) {
+  for (let i = 0; i < MAX_STEPS; i++) {
     const step = solveStep(normal, derivatives(toInput, p), damping);
     const next = p.map((v, k) => v + (step?.[k] ?? 0));
     const trial = step && normalEquations(level, toInput(next));
@@ -122,7 +124,7 @@ function descend(
       p = next;
       normal = trial;
       damping = Math.max(1e-6, damping / 10);
-      if (gain < 1e-5 * normal.cost) break;
+      if (gain < tolerance * normal.cost) break;
     } else {
       damping *= 10;
       if (damping > 1e3) break;
@@ -179,16 +181,22 @@ function solveStep(
   return cholesky(a, b);
 }
 
-/** Residuals of the input at `matrix` (reference FSL mm to input FSL mm). Outside the input its value is 0. */
-function normalEquations(level: Level, matrix: Matrix4): NormalEquations {
+/** Columns of {@link moments}: 12 derivatives with the matrix's elements, the input's value, 1, the reference's value. */
+const MOMENTS = 15;
+const [VALUE, ONE, TARGET] = [12, 13, 14];
+
+/**
+ * Weighted sums over voxels of all products of two columns, at `matrix` (reference FSL mm to input FSL mm); lower
+ * triangle. All that least squares needs, in one pass. Outside the input its value is 0.
+ */
+function moments(level: Level, matrix: Matrix4): Float64Array {
   const { target, weight, source, grid, toSourceVoxel: s, toReferenceMm: r } = level;
   const m = chain(s, matrix, r);
   const [nx, ny, nz] = grid.dims;
-  const n = nx * ny * nz;
-  const value = new Float64Array(n);
-  const slopes = new Float64Array(3 * n);
+  const sums = new Float64Array(MOMENTS * MOMENTS);
   const sample = new Float64Array(4);
-  let [total, sv, st, svv, svt] = [0, 0, 0, 0, 0];
+  const row = new Float64Array(MOMENTS);
+  row[ONE] = 1;
   for (let k = 0, o = 0; k < nz; k++)
     for (let j = 0; j < ny; j++)
       for (let i = 0; i < nx; i++, o++) {
@@ -200,48 +208,49 @@ function normalEquations(level: Level, matrix: Matrix4): NormalEquations {
           m[8] * i + m[9] * j + m[10] * k + m[11],
           sample,
         );
-        value[o] = sample[0];
-        slopes[3 * o] = sample[1] * s[0];
-        slopes[3 * o + 1] = sample[2] * s[5];
-        slopes[3 * o + 2] = sample[3] * s[10];
-        total += w;
-        sv += w * sample[0];
-        st += w * target[o];
-        svv += w * sample[0] * sample[0];
-        svt += w * sample[0] * target[o];
-      }
-  const scale = Math.max(1e-12, (svt - (sv * st) / total) / Math.max(svv - (sv * sv) / total, 1e-30));
-  const offset = (st - scale * sv) / total;
-  const hessian = new Float64Array(COLUMNS * COLUMNS);
-  const gradient = new Float64Array(COLUMNS);
-  const row = new Float64Array(COLUMNS);
-  let squares = 0;
-  for (let k = 0, o = 0; k < nz; k++)
-    for (let j = 0; j < ny; j++)
-      for (let i = 0; i < nx; i++, o++) {
-        const w = weight[o];
-        if (w === 0) continue;
-        const residual = scale * value[o] + offset - target[o];
-        squares += w * residual * residual;
-        const x = r[0] * i + r[3];
-        const y = r[5] * j + r[7];
-        const z = r[10] * k + r[11];
-        for (let c = 0; c < 3; c++) {
-          const g = scale * slopes[3 * o + c];
-          row[4 * c] = g * x;
-          row[4 * c + 1] = g * y;
-          row[4 * c + 2] = g * z;
-          row[4 * c + 3] = g;
+        row[VALUE] = sample[0];
+        row[TARGET] = target[o];
+        // Around the head nothing changes with the matrix, and most voxels lie there.
+        const flat = sample[1] === 0 && sample[2] === 0 && sample[3] === 0;
+        if (!flat) {
+          const x = r[0] * i + r[3];
+          const y = r[5] * j + r[7];
+          const z = r[10] * k + r[11];
+          for (let c = 0; c < 3; c++) {
+            const g = sample[c + 1] * s[5 * c];
+            row[4 * c] = g * x;
+            row[4 * c + 1] = g * y;
+            row[4 * c + 2] = g * z;
+            row[4 * c + 3] = g;
+          }
         }
-        row[12] = value[o];
-        row[13] = 1;
-        for (let e = 0; e < COLUMNS; e++) {
+        for (let e = flat ? VALUE : 0; e < MOMENTS; e++) {
           const we = w * row[e];
-          gradient[e] += we * residual;
-          for (let f = 0; f <= e; f++) hessian[e * COLUMNS + f] += we * row[f];
+          const first = e * MOMENTS;
+          for (let f = flat ? VALUE : 0; f <= e; f++) sums[first + f] += we * row[f];
         }
       }
-  for (let e = 0; e < COLUMNS; e++)
-    for (let f = 0; f < e; f++) hessian[f * COLUMNS + e] = hessian[e * COLUMNS + f];
-  return { hessian, gradient, cost: squares / total };
+  return sums;
+}
+
+/** Normal equations of the least squares between the input, scaled and offset at best, and the reference. */
+function normalEquations(level: Level, matrix: Matrix4): NormalEquations {
+  const sums = moments(level, matrix);
+  const sum = (e: number, f: number) => sums[Math.max(e, f) * MOMENTS + Math.min(e, f)];
+  const total = sum(ONE, ONE);
+  const [value, target] = [sum(VALUE, ONE) / total, sum(TARGET, ONE) / total];
+  const variance = sum(VALUE, VALUE) - total * value * value;
+  const scale = Math.max(1e-12, (sum(VALUE, TARGET) - total * value * target) / Math.max(variance, 1e-30));
+  const offset = target - scale * value;
+  const times = (e: number) => (e < VALUE ? scale : 1);
+  // Product of a column with the residual.
+  const residual = (e: number) => scale * sum(e, VALUE) + offset * sum(e, ONE) - sum(e, TARGET);
+  return {
+    hessian: Float64Array.from({ length: COLUMNS * COLUMNS }, (_, i) => {
+      const [e, f] = [Math.floor(i / COLUMNS), i % COLUMNS];
+      return times(e) * times(f) * sum(e, f);
+    }),
+    gradient: Float64Array.from({ length: COLUMNS }, (_, e) => times(e) * residual(e)),
+    cost: (scale * residual(VALUE) + offset * residual(ONE) - residual(TARGET)) / total,
+  };
 }

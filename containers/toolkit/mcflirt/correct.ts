@@ -3,11 +3,11 @@
  * reference, from coarse to fine, beginning where its neighbour in time came to rest.
  */
 import { identity, type Matrix4 } from '../../../imaging/affine.ts';
-import { type Image, volumeOf, voxelCount } from '../../../imaging/image.ts';
+import { type Grid, type Image, volumeOf, voxelCount } from '../../../imaging/image.ts';
 import type { Interpolation } from '../../../imaging/interpolate.ts';
 import { applyTransform } from '../flirt/apply.ts';
 import type { CostName } from '../flirt/cost.ts';
-import { optimise } from '../flirt/optimise.ts';
+import { curvature, optimise } from '../flirt/optimise.ts';
 import { pyramid, voxelSize } from '../flirt/pyramid.ts';
 import { binsAt } from '../flirt/register.ts';
 import { createSimilarity } from '../flirt/similarity.ts';
@@ -18,21 +18,19 @@ export interface MotionOptions {
   readonly dof: Dof;
   /** Histogram bins at 1 mm, for the costs that use them. */
   readonly bins: number;
-  /** Stages of the optimization, 1 to 4: at 8 mm, 4 mm, 4 mm finely and the image's own voxels. */
+  /** Stages of the optimization, 1 to 3: at 8 mm, 4 mm and the image's own voxels. */
   readonly stages: number;
   /** Width in mm over which voxels at the edge of the field of view lose their weight. */
   readonly smooth: number;
 }
 
-/** Resolution in mm and tolerance in mm of each stage. */
-function stagesOf(image: Image, count: number): { mm: number; tolerance: number }[] {
-  const native = voxelSize(image.grid);
-  const coarse = Math.max(4, native);
+/** Resolution and tolerance of each stage, in mm. */
+function stagesOf(grid: Grid, count: number): { mm: number; tolerance: number }[] {
+  const native = voxelSize(grid);
   return [
     { mm: Math.max(8, native), tolerance: 0.2 },
-    { mm: coarse, tolerance: 0.05 },
-    { mm: coarse, tolerance: 0.01 },
-    { mm: native, tolerance: 0.01 },
+    { mm: Math.max(4, native), tolerance: 0.05 },
+    { mm: native, tolerance: 0.02 },
   ].slice(0, count);
 }
 
@@ -49,25 +47,29 @@ export function estimateMotion(
   options: MotionOptions,
   progress: (fraction: number) => void = () => {},
 ): (Matrix4 | undefined)[] {
-  const stages = stagesOf(series, options.stages);
-  const sizes = [...new Set(stages.map((s) => s.mm))];
-  const references = pyramid(reference, series.grid, sizes, 0.5);
+  const stages = stagesOf(series.grid, options.stages);
+  const sizes = stages.map((s) => s.mm);
   const centre = centreOfMass(reference, series.grid);
+  const prepared = pyramid(reference, series.grid, sizes).map((level) => ({
+    level,
+    similarityTo: createSimilarity(
+      level,
+      options.cost,
+      binsAt(level, options.bins),
+      Math.max(1, options.smooth / level.mm),
+    ),
+  }));
   const out: (Matrix4 | undefined)[] = Array.from({ length: series.volumes });
+  const inverses: (Float64Array | undefined)[] = [];
   let done = 0;
   const registerVolume = (t: number, start: Matrix4): Matrix4 => {
-    const sources = pyramid(volumeOf(series, t), series.grid, sizes, 0.5);
+    const sources = pyramid(volumeOf(series, t), series.grid, sizes);
     let best = { matrix: start, cost: Number.POSITIVE_INFINITY };
-    for (const { mm, tolerance } of stages) {
-      const [r, s] = [references[sizes.indexOf(mm)], sources[sizes.indexOf(mm)]];
-      const similarity = createSimilarity(
-        r,
-        s,
-        options.cost,
-        binsAt(r, options.bins),
-        Math.max(1, options.smooth / mm),
-      );
-      best = optimise({ reference: r, source: s, centre, similarity }, best.matrix, options.dof, tolerance);
+    for (const [s, { level, similarityTo }] of prepared.entries()) {
+      const pair = { reference: level, source: sources[s], centre, similarity: similarityTo(sources[s]) };
+      best = optimise(pair, best.matrix, options.dof, stages[s].tolerance, { inverse: inverses[s] });
+      // The cost curves about its optimum nearly alike for all volumes, but for the reference against itself.
+      if (t !== first) inverses[s] ??= curvature(pair, best.matrix, options.dof);
     }
     out[t] = Number.isFinite(best.cost) ? best.matrix : undefined;
     progress(++done / series.volumes);

@@ -27,8 +27,8 @@ const flags = {
   bins: { names: ['-bins'], value: 'number', help: 'histogram bins (default 256)' },
   stages: {
     names: ['-stages'],
-    value: '1-4',
-    help: 'stages: 8 mm, 4 mm, 4 mm finely, the own voxels (default 3)',
+    value: '1-3',
+    help: 'stages: at 8 mm, 4 mm and the own voxels (default 3)',
   },
   smooth: {
     names: ['-smooth'],
@@ -81,7 +81,7 @@ async function chooseReference(options: Options<Key>, series: Image, inName: str
 function motionOptions(options: Options<Key>): MotionOptions {
   const cost: CostName = oneOf(options.get('cost'), COSTS, 'normcorr', '-cost');
   const dof = Number(oneOf(options.get('dof'), ['6', '7', '9', '12'], '6', '-dof')) as Dof;
-  const stages = Number(oneOf(options.get('stages'), ['1', '2', '3', '4'], '3', '-stages'));
+  const stages = Number(oneOf(options.get('stages'), ['1', '2', '3'], '3', '-stages'));
   const [bins, smooth] = [Math.round(options.number('bins', 256)), options.number('smooth', 1)];
   if (!(bins > 0 && bins <= 4096)) throw new ToolError(`-bins ${bins} must lie between 1 and 4096.`);
   if (!(smooth >= 0)) throw new ToolError(`-smooth ${smooth} must not be negative.`);

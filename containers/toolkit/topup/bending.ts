@@ -1,82 +1,90 @@
-/** Bending energy of a cubic B-spline field and its (quadratic) Hessian, without forming a matrix. */
+/** Bending energy of a cubic B-spline field and its Hessian, applied to vectors without forming it. */
 import type { Dims } from '../../../imaging/image.ts';
-import { axisBasis, gramBand } from './spline.ts';
 
-/** The quadratic form of bending energy: energy = 1/2 c'Hc, H applied by {@link Bending.apply}. */
+/** The quadratic form of bending energy: energy = 1/2 c'Hc. */
 export interface Bending {
-  /** H v, in double precision. */
-  apply(v: Float64Array): Float64Array;
+  /** Adds factor x H v to `out`. */
+  addTo(out: Float64Array, v: Float64Array, factor: number): void;
+  energy(v: Float64Array): number;
   /** Diagonal of H. */
   readonly diagonal: Float64Array;
 }
 
-/** y += factor x (symmetric band of half width 3) along one axis of [outer][n][inner]. */
+/** Rows of D'D for first or second differences of `n` values with free ends: `band[5 i + q]` is entry (i, i + q - 2). */
+function differenceBand(n: number, order: 1 | 2): Float64Array {
+  const stencil = order === 1 ? [-1, 1] : [1, -2, 1];
+  const band = new Float64Array(5 * n);
+  for (let start = 0; start + order < n; start++)
+    for (let p = 0; p <= order; p++)
+      for (let q = 0; q <= order; q++) band[5 * (start + p) + 2 + q - p] += stencil[p] * stencil[q];
+  return band;
+}
+
+/** out += factor x (band of half width `reach`) x, along one axis of [outer][n][inner]. */
 function addBanded(
   x: Float64Array,
-  y: Float64Array,
+  out: Float64Array,
   band: Float64Array,
+  reach: 1 | 2,
   inner: number,
   factor: number,
 ): void {
-  const n = band.length / 4;
-  const outer = x.length / (n * inner);
-  for (let o = 0; o < outer; o++)
-    for (let k = 0; k < n; k++) {
-      const at = (o * n + k) * inner;
-      for (let q = 0; q <= 3 && k + q < n; q++) {
-        const w = factor * band[4 * k + q];
-        const other = at + q * inner;
-        for (let s = 0; s < inner; s++) {
-          y[at + s] += w * x[other + s];
-          if (q > 0) y[other + s] += w * x[at + s];
-        }
+  const n = band.length / 5;
+  for (let start = 0; start < x.length; start += n * inner)
+    for (let i = 0; i < n; i++) {
+      const at = start + i * inner;
+      const lo = Math.max(-reach, -i);
+      const hi = Math.min(reach, n - 1 - i);
+      for (let q = lo; q <= hi; q++) {
+        const w = factor * band[5 * i + q + 2];
+        const from = at + q * inner;
+        for (let s = 0; s < inner; s++) out[at + s] += w * x[from + s];
       }
     }
 }
 
 /**
- * Mean over voxels of the squared second derivatives (all nine, per mm2) of a field on an image of `dims` voxels: the
- * discrete counterpart of Andersson 2003's bending energy.
- * Each second derivative is a product of one-dimensional terms whose orders a + b + c are 2, weighted 2 / (a! b! c!).
+ * Mean over knots of the squared second derivatives (all nine, per mm2) of a spline field. At its knots a cubic spline's
+ * second derivative along an axis is the second difference of its coefficients; the mixed ones are differences of
+ * neighbours along both axes. Only fields that change linearly cost nothing.
+ * @param dims numbers of knots  @param mm distance of knots
  */
-export function bendingEnergy(
-  dims: Dims,
-  spacing: readonly [number, number, number],
-  voxelSizes: readonly [number, number, number],
-): Bending {
-  const voxels = dims[0] * dims[1] * dims[2];
-  // grams[axis][order], with 1 / order! and the change to mm folded in.
-  const grams = ([0, 1, 2] as const).map((a) =>
-    ([0, 1, 2] as const).map((order) => {
-      const scale = 1 / (voxelSizes[a] ** (2 * order) * (order === 2 ? 2 : 1));
-      return gramBand(axisBasis(dims[a], spacing[a], order)).map((v) => v * scale);
-    }),
-  );
-  const knots = grams.map((g) => g[0].length / 4);
-  const inner = [1, knots[0], knots[0] * knots[1]];
-  const factor = 4 / voxels; // 2 of the multinomial, 2 of the derivative of a square
-  const apply = (v: Float64Array): Float64Array => {
-    // After axis a, parts[s] holds the sum of terms of total order s.
-    let parts: Float64Array[] = [v];
-    for (const a of [0, 1, 2]) {
-      const orders = a === 2 ? [2] : [0, 1, 2];
-      const next: Float64Array[] = [];
-      for (const s of orders) {
-        next[s] = new Float64Array(v.length);
-        for (let o = 0; o <= s; o++)
-          if (parts[s - o]) addBanded(parts[s - o], next[s], grams[a][o], inner[a], a === 2 ? factor : 1);
-      }
-      parts = next;
-    }
-    return parts[2];
-  };
-  const diagonal = new Float64Array(knots[0] * knots[1] * knots[2]);
-  for (let o = 0; o < diagonal.length; o++) {
-    const at = [o % knots[0], Math.floor(o / knots[0]) % knots[1], Math.floor(o / inner[2])];
-    for (let a = 0; a <= 2; a++)
-      for (let b = 0; a + b <= 2; b++)
-        diagonal[o] +=
-          factor * grams[0][a][4 * at[0]] * grams[1][b][4 * at[1]] * grams[2][2 - a - b][4 * at[2]];
+export function bendingEnergy(dims: Dims, mm: readonly [number, number, number]): Bending {
+  const count = dims[0] * dims[1] * dims[2];
+  const inner = [1, dims[0], dims[0] * dims[1]];
+  const first = dims.map((n) => differenceBand(n, 1));
+  const second = dims.map((n) => differenceBand(n, 2));
+  const scale = 2 / count; // 2: of the derivative of a square
+  const work = new Float64Array(count);
+
+  function addTo(out: Float64Array, v: Float64Array, factor: number): void {
+    for (const a of [0, 1, 2]) addBanded(v, out, second[a], 2, inner[a], (factor * scale) / mm[a] ** 4);
+    // Mixed: twice each pair of axes; the slopes along y and z share the pass along x.
+    const mixed = 2 * factor * scale;
+    work.fill(0);
+    addBanded(v, work, first[1], 1, inner[1], 1 / mm[1] ** 2);
+    addBanded(v, work, first[2], 1, inner[2], 1 / mm[2] ** 2);
+    addBanded(work, out, first[0], 1, inner[0], mixed / mm[0] ** 2);
+    work.fill(0);
+    addBanded(v, work, first[2], 1, inner[2], 1 / mm[2] ** 2);
+    addBanded(work, out, first[1], 1, inner[1], mixed / mm[1] ** 2);
   }
-  return { apply, diagonal };
+
+  const diagonal = new Float64Array(count);
+  for (let o = 0; o < count; o++) {
+    const at = [o % dims[0], Math.floor(o / dims[0]) % dims[1], Math.floor(o / inner[2])];
+    const one = at.map((i, a) => first[a][5 * i + 2] / mm[a] ** 2);
+    const two = at.map((i, a) => second[a][5 * i + 2] / mm[a] ** 4);
+    diagonal[o] =
+      scale * (two[0] + two[1] + two[2] + 2 * (one[0] * one[1] + one[1] * one[2] + one[2] * one[0]));
+  }
+  return {
+    addTo,
+    diagonal,
+    energy(v) {
+      const product = new Float64Array(count);
+      addTo(product, v, 0.5);
+      return product.reduce((s, x, i) => s + x * v[i], 0);
+    },
+  };
 }

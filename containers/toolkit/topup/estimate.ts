@@ -10,12 +10,23 @@ import { createModel, type Model, type MovementParameter, type Normal } from './
 import type { Level, Schedule } from './schedule.ts';
 import { evaluateSpline, fitSpline, gridBases, knotCount } from './spline.ts';
 
-/** Puts FSL's lambda on the scale of our bending energy (displacement in mm, mean over voxels). */
-const LAMBDA_SCALE = Number(process.env.LS ?? 1e5);
-const CG_ITERATIONS = Number(process.env.CGI ?? 40);
-const CG_TOLERANCE = Number(process.env.CGT ?? 1e-2);
+/**
+ * Puts FSL's lambda on the scale of our bending energy (displacement in mm, mean over knots): chosen on a simulation
+ * with known field (2 mm voxels) and real 3 mm scans, where a factor of 5 either way changes little.
+ */
+const LAMBDA_SCALE = 2e7;
+/**
+ * FSL's last levels hardly weigh bending energy at all and rely on stopping early. We converge, so they keep this much:
+ * else the field at 4 mm knots follows noise, and runs away in slices that some volumes miss.
+ */
+const LEAST_LAMBDA = 1e-6;
+/** Gauss-Newton steps need not be exact: the next one starts from a better place. */
+const CG_ITERATIONS = 15;
+const CG_TOLERANCE = 0.1;
 /** A level ends when an iteration lowers the cost by less than this share. */
-const CONVERGED = Number(process.env.CONV ?? 1e-4);
+const CONVERGED = 5e-3;
+/** Damping of knots where no image says anything, against the mean over knots. */
+const LEAST_CURVATURE = 1e-2;
 
 /**
  * Movement is free for every volume but the first. A constant field and a translation along the phase-encode axis look
@@ -31,18 +42,6 @@ export function movingParameters(acquisitions: readonly Acquisition[]): Movement
           .filter((index) => !(volume === anchor && index === phaseAxis(a)))
           .map((index) => ({ volume, index })),
   );
-}
-
-/** Bending energy of a field in Hz, as displacement in mm of a typical acquisition. */
-function bendingOf(
-  grid: Grid,
-  acquisitions: readonly Acquisition[],
-  spacing: [number, number, number],
-): Bending {
-  const mmPerHz = acquisitions.map((a) => a.readoutSeconds * grid.voxelSizes[phaseAxis(a)]);
-  const square = mmPerHz.reduce((s, v) => s + v * v, 0) / mmPerHz.length;
-  const { apply, diagonal } = bendingEnergy(grid.dims, spacing, grid.voxelSizes);
-  return { apply: (v) => apply(v).map((x) => x * square), diagonal: diagonal.map((x) => x * square) };
 }
 
 function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -93,10 +92,10 @@ function newtonStep(
 ): { coefficients: Float64Array; movement: Float64Array } {
   const m = normal.movementGradient.length;
   const diagonal = normal.diagonal.map((v, i) => v + lambda * bending.diagonal[i]);
-  // Knots that no voxel sees must not make the preconditioner infinite.
-  const floor = (Number(process.env.FL ?? 1e-3) * diagonal.reduce((a, b) => a + b, 0)) / diagonal.length;
+  const floor = (LEAST_CURVATURE * diagonal.reduce((a, b) => a + b, 0)) / diagonal.length;
   const preconditioner = diagonal.map((v) => 1 / ((1 + damping) * v + floor));
-  const rhs = bending.apply(coefficients).map((v, i) => -normal.gradient[i] - lambda * v);
+  const rhs = normal.gradient.map((v) => -v);
+  bending.addTo(rhs, coefficients, -lambda);
   let inverse: Matrix | undefined;
   if (m > 0) {
     const hessian = new Matrix(m, m);
@@ -113,7 +112,7 @@ function newtonStep(
   const step = conjugateGradients(
     (v) => {
       const out = normal.apply(v);
-      add(out, bending.apply(v), lambda);
+      bending.addTo(out, v, lambda);
       for (let i = 0; i < out.length; i++) out[i] += (damping * diagonal[i] + floor) * v[i];
       if (inverse) {
         const y = eliminated(normal.mixed.map((row) => dot(row, v)));
@@ -141,6 +140,7 @@ function minimize(
   start: State,
   level: Level,
   ssqlambda: boolean,
+  lambdaScale: number,
   bending: Bending,
   moving: readonly MovementParameter[],
   report: (iteration: number, meanSquare: number) => void,
@@ -148,11 +148,10 @@ function minimize(
   let state = start;
   let meanSquare = model.evaluate(state.coefficients, state.movement);
   let damping = 1e-3;
-  const energy = (c: Float64Array) => 0.5 * dot(c, bending.apply(c));
   for (let iteration = 0; iteration < level.miter; iteration++) {
     report(iteration, meanSquare);
-    const weight = LAMBDA_SCALE * level.lambda * (ssqlambda ? meanSquare : 1);
-    const cost = meanSquare + weight * energy(state.coefficients);
+    const weight = lambdaScale * Math.max(level.lambda, LEAST_LAMBDA) * (ssqlambda ? meanSquare : 1);
+    const cost = meanSquare + weight * bending.energy(state.coefficients);
     const normal = model.normal();
     let accepted = false;
     let gain = 0;
@@ -163,7 +162,7 @@ function minimize(
       const movement = state.movement.map((row) => row.slice());
       for (const [s, p] of moving.entries()) movement[p.volume][p.index] += step.movement[s];
       const trial = model.evaluate(coefficients, movement);
-      gain = cost - (trial + weight * energy(coefficients));
+      gain = cost - (trial + weight * bending.energy(coefficients));
       if (gain > 0) {
         state = { coefficients, movement };
         meanSquare = trial;
@@ -191,6 +190,8 @@ export function estimateTopup(
   let spacing: [number, number, number] | undefined;
   let state: State = { coefficients: new Float64Array(0), movement: volumes.map(() => new Float64Array(6)) };
   const { levels } = schedule;
+  const mmPerHz = acquisitions.map((a) => a.readoutSeconds * grid.voxelSizes[phaseAxis(a)]);
+  const lambdaScale = (LAMBDA_SCALE * dot(mmPerHz, mmPerHz)) / mmPerHz.length;
   for (const [l, level] of levels.entries()) {
     const next = grid.voxelSizes.map((mm) => Math.max(2, Math.round(level.warpres / mm))) as [
       number,
@@ -207,12 +208,15 @@ export function estimateTopup(
     spacing = next;
     const moving = level.estmov ? movingParameters(acquisitions) : [];
     const model = createModel(volumes, grid, acquisitions, level, spacing, moving);
-    const bending = bendingOf(grid, acquisitions, spacing);
+    const knots = grid.dims.map((d, a) => knotCount(d, next[a])) as [number, number, number];
+    const mm = grid.voxelSizes.map((size, a) => size * next[a]) as [number, number, number];
+    const bending = bendingEnergy(knots, mm);
     state = minimize(
       model,
       { coefficients, movement: state.movement },
       level,
       schedule.ssqlambda,
+      lambdaScale,
       bending,
       moving,
       (iteration, meanSquare) =>

@@ -36,8 +36,7 @@ export interface FieldSpline {
 export interface TopupResult {
   readonly field: FieldSpline;
   /**
-   * Per volume, where the head was against the first: translations x y z in mm, rotations x y z in radians.
-   * See {@link movementMatrix}.
+   * Per volume: translations x y z in mm, rotations x y z in radians, against the first. See {@link movementMatrix}.
    */
   readonly movement: readonly Float64Array[];
 }
@@ -117,16 +116,17 @@ export function reverseX(values: Float32Array, nx: number): void {
 }
 
 /**
- * Rigid movement as a matrix from voxels of the reference (undistorted, first volume's place) to voxels of the volume
- * as the head lay then: rotation about the image's centre, in FSL's scaled-voxel millimetres.
+ * Rigid movement as a matrix from voxels of the reference (where the head lay in the first volume) to voxels of a volume,
+ * where the head lay then: rotation about the image's centre, in FSL's scaled-voxel millimetres. In the signs of FSL's
+ * file (as compared on a simulation with known movement), translations lead from the volume back to the reference.
  */
 export function movementMatrix(movement: ArrayLike<number>, grid: Grid): Matrix4 {
   const toFsl = voxelToFsl(grid);
-  const centre = grid.dims.map((n, a) => ((n - 1) / 2) * grid.voxelSizes[a]) as [number, number, number];
+  const [x, y, z] = grid.dims.map((n, a) => ((n - 1) / 2) * grid.voxelSizes[a]);
   const rigid = chain(
-    translation(movement[0] + centre[0], movement[1] + centre[1], movement[2] + centre[2]),
+    translation(x, y, z),
     rotation(movement[3], movement[4], movement[5]),
-    translation(-centre[0], -centre[1], -centre[2]),
+    translation(-x - movement[0], -y - movement[1], -z - movement[2]),
   );
   return chain(invert(toFsl), rigid, toFsl);
 }

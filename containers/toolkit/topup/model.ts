@@ -10,13 +10,12 @@
 import type { Matrix4 } from '../../../imaging/affine.ts';
 import type { Grid } from '../../../imaging/image.ts';
 import type { Acquisition } from '../files.ts';
+import { type Bases, curvature } from './curvature.ts';
 import { phaseAxis, voxelsPerHz } from './distortion.ts';
 import { movementMatrix } from './field.ts';
-import { levelVolume, type Sampled, sampleLevel } from './sample.ts';
+import { carryVolume, levelVolume, type Sampled, sampleLevel, sampleLines } from './sample.ts';
 import type { Level } from './schedule.ts';
-import { type AxisBasis, evaluateSpline, gridBases, projectSpline } from './spline.ts';
-
-type Bases = readonly [AxisBasis, AxisBasis, AxisBasis];
+import { type AxisBasis, axisBasis, evaluateSpline, gridBases, projectSpline } from './spline.ts';
 
 /** One parameter of one volume's movement. */
 export interface MovementParameter {
@@ -77,11 +76,14 @@ export function createModel(
   // What the field does through its value (part 0) and its derivative along each phase-encode axis in use.
   const usedAxes = ([0, 1] as const).filter((a) => axes.includes(a));
   const partOf = axes.map((a) => 1 + usedAxes.indexOf(a));
-  const orders = [
-    [0, 0, 0] as const,
-    ...usedAxes.map((a) => (a === 0 ? ([1, 0, 0] as const) : ([0, 1, 0] as const))),
+  const plain = gridBases(grid.dims, spacing, [0, 0, 0], step);
+  const bases: Bases[] = [
+    plain,
+    ...usedAxes.map((a): Bases => {
+      const slope = axisBasis(grid.dims[a], spacing[a], 1, step);
+      return a === 0 ? [slope, plain[1], plain[2]] : [plain[0], slope, plain[2]];
+    }),
   ];
-  const bases: Bases[] = orders.map((order) => gridBases(grid.dims, spacing, order, step));
   const parts = bases.length;
 
   const image = () => new Float32Array(size);
@@ -92,6 +94,8 @@ export function createModel(
   const modulated = volumes.map(image);
   const mean = image();
   const inside = new Uint8Array(size);
+  /** Used where nothing moves: filled at the first evaluation. */
+  const carried: ReturnType<typeof carryVolume>[] = [];
   let count = 0;
   let movement: readonly Float64Array[] = [];
 
@@ -103,8 +107,15 @@ export function createModel(
     mean.fill(0);
     for (let i = 0; i < n; i++) {
       const { value, gradient } = samples[i];
-      const m = movementMatrix(at[i], grid);
-      sampleLevel(images[i].coefficients, dims, step, m, fields[0], perHz[i], axes[i], samples[i], inside);
+      if (moving.length > 0) {
+        const m = movementMatrix(at[i], grid);
+        sampleLevel(images[i].coefficients, dims, step, m, fields[0], perHz[i], axes[i], samples[i], inside);
+      } else {
+        carried[i] ??= carryVolume(images[i].coefficients, dims, step, movementMatrix(at[i], grid), axes[i]);
+        const { coefficients: lines, inside: seen } = carried[i];
+        for (let o = 0; o < size; o++) inside[o] &= seen[o];
+        sampleLines(lines, dims, step, fields[0], perHz[i], axes[i], value, gradient[axes[i]]!, inside);
+      }
       const slope = fields[partOf[i]];
       for (let o = 0; o < size; o++) {
         const density = 1 + perHz[i] * slope[o];
@@ -213,21 +224,14 @@ export function createModel(
         for (let o = 0; o < diagonal.length; o++) diagonal[o] += (k === l ? 1 : 2) * part[o];
       }
 
-    function apply(v: Float64Array): Float64Array {
-      const c = new Float32Array(v);
-      const fields = bases.map((b) => evaluateSpline(c, b));
-      const weighted = bases.map((_, k) => {
-        const out = image();
-        for (let l = 0; l < parts; l++) {
-          const w = l >= k ? weights[k][l - k] : weights[l][k - l];
-          const f = fields[l];
-          for (let o = 0; o < size; o++) out[o] += w[o] * f[o];
-        }
-        return out;
-      });
-      return project(weighted);
-    }
-    return { gradient: project(slopes), diagonal, apply, movementGradient, mixed, movementHessian };
+    return {
+      gradient: project(slopes),
+      diagonal,
+      apply: curvature(bases, weights),
+      movementGradient,
+      mixed,
+      movementHessian,
+    };
   }
   return { evaluate, normal };
 }

@@ -61,6 +61,12 @@ export function levelVolume(
   return { coefficients: splineCoefficients(thin.data, thin.dims), dims: thin.dims };
 }
 
+/**
+ * Voxels beyond the outermost centres that still count as inside: room for rounding only. Half a voxel, which sampling
+ * for display would allow, compares a mirrored slice with a real one and bends the field there.
+ */
+const SLACK = 0.02;
+
 /** Values and gradients of one volume at the samples of a level. */
 export interface Sampled {
   readonly value: Float32Array;
@@ -118,6 +124,7 @@ export function sampleLevel(
   const [tx, ty, tz] = [m[3] / step, m[7] / step, m[11] / step];
   const shiftX = axis === 0 ? perHz / step : 0;
   const shiftY = axis === 1 ? perHz / step : 0;
+  const lo = -SLACK;
   let o = 0;
   for (let k = 0; k < nz; k++)
     for (let j = 0; j < ny; j++)
@@ -125,7 +132,7 @@ export function sampleLevel(
         let x = m[0] * i + m[1] * j + m[2] * k + tx + shiftX * field[o];
         let y = m[4] * i + m[5] * j + m[6] * k + ty + shiftY * field[o];
         let z = m[8] * i + m[9] * j + m[10] * k + tz;
-        if (!(x >= -0.5 && y >= -0.5 && z >= -0.5 && x <= nx - 0.5 && y <= ny - 0.5 && z <= nz - 0.5)) {
+        if (!(x >= lo && y >= lo && z >= lo && x <= nx - 1 - lo && y <= ny - 1 - lo && z <= nz - 1 - lo)) {
           inside[o] = 0;
           x = Math.min(Math.max(x, 0), nx - 1);
           y = Math.min(Math.max(y, 0), ny - 1);
@@ -168,5 +175,79 @@ export function sampleLevel(
         if (gx) gx[o] = sx / step;
         if (gy) gy[o] = sy / step;
         if (gz) gz[o] = sz / step;
+      }
+}
+
+/**
+ * A level's volume carried to the reference's place and prefiltered along the phase-encode axis only, for levels that
+ * hold the movement: {@link sampleLines} then needs 4 coefficients instead of 64. (The phase-encode axis is taken as that
+ * of the reference; over a shift of 3 voxels and a rotation of 1 degree that is 0.05 voxel off sideways.)
+ */
+export function carryVolume(
+  coefficients: Float32Array,
+  dims: Dims,
+  step: number,
+  movement: Matrix4,
+  axis: 0 | 1,
+): { coefficients: Float32Array; inside: Uint8Array } {
+  const size = coefficients.length;
+  const inside = new Uint8Array(size).fill(1);
+  const value = new Float32Array(size);
+  const still = new Float32Array(size);
+  const out = { value, gradient: [undefined, undefined, undefined] };
+  sampleLevel(coefficients, dims, step, movement, still, 0, axis, out, inside);
+  // Filtering one line is filtering a volume of one line: its other axes have length 1.
+  const n = dims[axis];
+  const inner = axis === 0 ? 1 : dims[0];
+  const line = new Float32Array(n);
+  for (let start = 0; start < size; start += n * inner)
+    for (let s = 0; s < inner; s++) {
+      for (let i = 0; i < n; i++) line[i] = value[start + i * inner + s];
+      const filtered = splineCoefficients(line, [n, 1, 1]);
+      for (let i = 0; i < n; i++) value[start + i * inner + s] = filtered[i];
+    }
+  return { coefficients: value, inside };
+}
+
+/** As {@link sampleLevel} for a volume of {@link carryVolume}: value, and gradient along `axis`. */
+export function sampleLines(
+  coefficients: Float32Array,
+  dims: Dims,
+  step: number,
+  field: Float32Array,
+  perHz: number,
+  axis: 0 | 1,
+  value: Float32Array,
+  gradient: Float32Array,
+  inside: Uint8Array,
+): void {
+  const n = dims[axis];
+  const stride = axis === 0 ? 1 : dims[0];
+  const scale = perHz / step;
+  const last = n - 1;
+  let o = 0;
+  for (let k = 0; k < dims[2]; k++)
+    for (let j = 0; j < dims[1]; j++)
+      for (let i = 0; i < dims[0]; i++, o++) {
+        const at = axis === 0 ? i : j;
+        let x = at + scale * field[o];
+        if (!(x >= -SLACK && x <= last + SLACK)) {
+          inside[o] = 0;
+          x = x < 0 ? 0 : last;
+        }
+        const f = Math.floor(x);
+        const t = x - f;
+        const s = 1 - t;
+        const base = o - at * stride;
+        const p = coefficients[base + Math.min(Math.abs(f - 1), last) * stride];
+        const q = coefficients[base + Math.abs(f) * stride];
+        const r = coefficients[base + (f + 1 > last ? Math.max(0, 2 * last - f - 1) : f + 1) * stride];
+        const u = coefficients[base + (f + 2 > last ? Math.max(0, 2 * last - f - 2) : f + 2) * stride];
+        value[o] =
+          (s * s * s * p + t * t * t * u) / 6 +
+          (2 / 3 - 0.5 * t * t * (2 - t)) * q +
+          (2 / 3 - 0.5 * s * s * (2 - s)) * r;
+        gradient[o] =
+          (-0.5 * s * s * p + t * (1.5 * t - 2) * q - s * (1.5 * s - 2) * r + 0.5 * t * t * u) / step;
       }
 }

@@ -50,8 +50,8 @@ export function axisBasis(size: number, spacing: number, derivative: 0 | 1 | 2 =
   return { samples, knots, first, weights };
 }
 
-/** Evaluates along one axis: `input` is [outer][knots][inner], the result [outer][samples][inner]. */
-function expand(
+/** Evaluates along one axis: `input` is [outer][knots][inner], `output` [outer][samples][inner]. */
+export function expand(
   input: Float32Array,
   output: Float32Array,
   basis: AxisBasis,
@@ -63,7 +63,10 @@ function expand(
     for (let i = 0; i < samples; i++) {
       const from = (o * knots + first[i]) * inner;
       const to = (o * samples + i) * inner;
-      const [a, b, c, d] = [weights[4 * i], weights[4 * i + 1], weights[4 * i + 2], weights[4 * i + 3]];
+      const a = weights[4 * i];
+      const b = weights[4 * i + 1];
+      const c = weights[4 * i + 2];
+      const d = weights[4 * i + 3];
       for (let q = 0; q < inner; q++)
         output[to + q] =
           a * input[from + q] +
@@ -73,8 +76,8 @@ function expand(
     }
 }
 
-/** Transpose of {@link expand}; adds to `output`, which the caller has zeroed. */
-function contract(
+/** Transpose of {@link expand}; adds to `output`. */
+export function contract(
   input: Float32Array,
   output: Float32Array,
   basis: AxisBasis,
@@ -86,7 +89,10 @@ function contract(
     for (let i = 0; i < samples; i++) {
       const to = (o * knots + first[i]) * inner;
       const from = (o * samples + i) * inner;
-      const [a, b, c, d] = [weights[4 * i], weights[4 * i + 1], weights[4 * i + 2], weights[4 * i + 3]];
+      const a = weights[4 * i];
+      const b = weights[4 * i + 1];
+      const c = weights[4 * i + 2];
+      const d = weights[4 * i + 3];
       for (let q = 0; q < inner; q++) {
         const v = input[from + q];
         output[to + q] += a * v;

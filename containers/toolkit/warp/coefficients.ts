@@ -81,3 +81,12 @@ export function cubicBspline(t: number, w: Float64Array): void {
   w[2] = 2 / 3 - 0.5 * s * s * (2 - s);
   w[3] = (t * t * t) / 6;
 }
+
+/** Derivatives with `t` of the weights of {@link cubicBspline}. */
+export function cubicSlope(t: number, g: Float64Array): void {
+  const s = 1 - t;
+  g[0] = -0.5 * s * s;
+  g[1] = t * (1.5 * t - 2);
+  g[2] = s * (2 - 1.5 * s);
+  g[3] = 0.5 * t * t;
+}

@@ -1,0 +1,146 @@
+/** Faults: workers and servers are killed, cohorts cancelled; nothing is lost and nothing computed twice. */
+import { type ChildProcess, execFileSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  computedTwice,
+  delay,
+  deltaMd,
+  journal,
+  makeStudy,
+  type Running,
+  removeStudy,
+  type Study,
+  setPath,
+  start,
+  waitFor,
+  waitForStep,
+  writeSet,
+} from './harness.ts';
+
+const SLOW = { topup: 1500, eddy: 2500, fsl_reg: 1500 };
+
+/** Process ids of stand-in tools of a study that run now. */
+function toolsRunning(study: Study): number {
+  const lines = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).split('\n');
+  return lines.filter((line) => line.includes(join(study.tools, 'bin'))).length;
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+describe('faults', () => {
+  let study: Study;
+  const processes: ChildProcess[] = [];
+  const keep = (running: Running): Running => {
+    processes.push(running.child);
+    return running;
+  };
+
+  beforeEach(async () => {
+    study = await makeStudy(3);
+  });
+  afterEach(async () => {
+    for (const child of processes.splice(0)) child.kill('SIGKILL');
+    const server = JSON.parse(
+      await readFile(join(study.work, 'temporal', 'server.json'), 'utf8').catch(() => '{}'),
+    );
+    if (server.pid) process.kill(server.pid, 'SIGKILL');
+    await removeStudy(study);
+  });
+
+  it('worker killed mid-step (SIGKILL): run again, the cohort completes, no finished step is computed twice', async () => {
+    await delay(study, SLOW);
+    const first = keep(start('run', study.file));
+    await waitForStep(study, 'topup');
+    await waitFor(async () => toolsRunning(study) > 0);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    await delay(study, {});
+    const { code, stdout } = await deltaMd('run', study.file, '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).counts).toMatchObject({ done: 3, failed: 0 });
+    expect(await computedTwice(study)).toEqual([]);
+    expect(toolsRunning(study)).toBe(0);
+  });
+
+  it('Ctrl-C stops tools, worker and server; the same command resumes', async () => {
+    await delay(study, SLOW);
+    const first = keep(start('run', study.file));
+    await waitForStep(study, 'topup');
+    first.child.kill('SIGINT');
+    const ended = await first.ended;
+    expect(ended.code).toBe(130);
+    expect(ended.stderr).toContain('resumes');
+    expect(toolsRunning(study)).toBe(0);
+    await expect(readFile(join(study.work, 'temporal', 'server.json'))).rejects.toThrow();
+    await delay(study, {});
+    expect((await deltaMd('run', study.file)).code).toBe(0);
+    expect(await computedTwice(study)).toEqual([]);
+  });
+
+  it('Temporal server killed (SIGKILL) and restarted on its database: the cohort completes', async () => {
+    await delay(study, SLOW);
+    const run = keep(start('run', study.file, '--json'));
+    await waitForStep(study, 'topup');
+    const before = JSON.parse(await readFile(join(study.work, 'temporal', 'server.json'), 'utf8'));
+    process.kill(before.pid, 'SIGKILL');
+    await delay(study, {});
+    const { code, stdout } = await run.ended;
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).counts).toMatchObject({ done: 3, failed: 0 });
+    expect(await computedTwice(study)).toEqual([]);
+  });
+
+  it('cancel ends the running tools and keeps what was finished', async () => {
+    await delay(study, { ...SLOW, eddy: 60_000 });
+    const run = keep(start('run', study.file));
+    await waitForStep(study, 'bet');
+    await waitFor(async () => toolsRunning(study) > 0);
+    const begun = Date.now();
+    expect((await deltaMd('cancel', study.file)).code).toBe(0);
+    expect(Date.now() - begun).toBeLessThan(40_000);
+    const ended = await run.ended;
+    expect(ended.code).toBe(3);
+    expect(ended.stderr).toContain('cancelled');
+    expect(toolsRunning(study)).toBe(0);
+    await delay(study, {});
+    expect((await deltaMd('run', study.file)).code).toBe(0);
+    expect(await computedTwice(study)).toEqual([]);
+  });
+
+  it('retry reaches a running cohort; another worker process does the work', async () => {
+    const [grpc, ui] = [await freePort(), await freePort()];
+    const server = await import('node:child_process').then(({ spawn }) =>
+      spawn(
+        process.env['TEMPORAL_CLI_PATH'] ?? 'temporal',
+        ['server', 'start-dev', '--port', `${grpc}`, '--ui-port', `${ui}`, '--log-level', 'error'],
+        { stdio: 'ignore' },
+      ),
+    );
+    processes.push(server);
+    const address = ['--temporal-address', `127.0.0.1:${grpc}`];
+    await writeSet(study, 'sub-01', 'post', 'AP', 666);
+    await delay(study, { fsl_reg: 3000 });
+    await waitFor(async () => (await deltaMd('status', study.file, ...address)).code !== 3);
+    keep(start('worker', ...address));
+    const run = keep(start('run', study.file, ...address, '--json'));
+    await waitFor(async () => (await journal(study)).filter((e) => e.event === 'failed').length === 2);
+    await writeSet(study, 'sub-01', 'post', 'AP');
+    const again = await deltaMd('retry', study.file, 'sub-01', ...address, '--json');
+    expect(again.code).toBe(0);
+    const { code, stdout } = await run.ended;
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).counts).toMatchObject({ done: 3, failed: 0 });
+    expect(await computedTwice(study)).toEqual([]);
+    expect(setPath(study, 'sub-01', 'post', 'AP')).toContain(' ');
+  });
+});
