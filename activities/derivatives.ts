@@ -2,8 +2,9 @@
  * The output folder: BIDS derivatives. Files appear whole or not at all, and are copies (shared blocks where the file
  * system can), so nothing done to them reaches the results by content.
  */
-import { constants, copyFile, mkdir, rename, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { constants, copyFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { placeWhole } from './whole-file.ts';
 
 /** Value of a BIDS entity from any text: letters and digits only. */
 export function entityLabel(text: string): string {
@@ -53,21 +54,14 @@ export function derivativePath(output: string, entities: Entities): string {
   return join(folder, `${[subject, ...words, suffix].join('_')}${extension}`);
 }
 
-async function place(path: string, write: (aside: string) => Promise<unknown>): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const aside = join(dirname(path), `.${basename(path)}.${process.pid}.part`);
-  await write(aside);
-  await rename(aside, path);
-}
-
 /** Copies a file into the outputs. */
 export async function copyInto(path: string, source: string): Promise<void> {
-  await place(path, (aside) => copyFile(source, aside, constants.COPYFILE_FICLONE));
+  await placeWhole(path, (aside) => copyFile(source, aside, constants.COPYFILE_FICLONE));
 }
 
 /** Writes a text or bytes into the outputs. */
 export async function writeInto(path: string, content: string | Uint8Array): Promise<void> {
-  await place(path, (aside) => writeFile(aside, content));
+  await placeWhole(path, (aside) => writeFile(aside, content));
 }
 
 /** Writes JSON into the outputs, two spaces, newline at the end. */

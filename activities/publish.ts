@@ -169,6 +169,22 @@ export async function publishSubject(
   }
   beat();
   const [baseline, followup] = maps.sessions;
+  const fa = derivativePath(study.output, {
+    subject,
+    session: baseline.session,
+    space,
+    model: 'tensor',
+    param: 'fa',
+    suffix: 'dwimap',
+    extension: '.nii.gz',
+  });
+  await copyInto(fa, maps.faInTemplate.path);
+  await writeJsonInto(sidecarOf(fa), {
+    Description: 'Fractional anisotropy in template space, as registered',
+    SpatialReference: study.template,
+    Model: MODEL,
+    SkullStripped: true,
+  });
   const transform = (session: string | null, from: string, to: string, extension: string) =>
     derivativePath(study.output, { subject, session, from, to, mode: 'image', suffix: 'xfm', extension });
   await copyInto(transform(baseline.session, 'dwi', space, '.nii.gz'), maps.warp.path);

@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { ToolIdentity } from '../containers/runtime.ts';
 import type { FileRef, StepRun } from '../pipeline/step.ts';
+import { placeWhole } from './whole-file.ts';
 
 /** What is kept beside each result. */
 export interface StepRecord {
@@ -152,10 +153,7 @@ export class Store {
     const ref = { path, sha256 };
     const there = await readFile(path, 'utf8').catch(() => undefined);
     if (there === text) return ref;
-    await mkdir(dirname(path), { recursive: true });
-    const aside = `${path}.${process.pid}.part`;
-    await writeFile(aside, text);
-    await rename(aside, path);
+    await placeWhole(path, (aside) => writeFile(aside, text));
     return ref;
   }
 

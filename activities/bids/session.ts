@@ -84,7 +84,8 @@ export async function discoverSession(
       : ({
           skippedBecause: `no set with reversed phase encoding: all are ${sets[0].phaseEncoding}`,
         } as const);
-    if (topup !== true) notes.push(`Susceptibility distortion is not corrected: ${topup.skippedBecause}.`);
+    if (topup !== true)
+      notes.push(`topup is skipped, so susceptibility distortion is not corrected: ${topup.skippedBecause}.`);
     return { subject, session, sets, topup, notes };
   });
 }

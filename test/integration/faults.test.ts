@@ -1,9 +1,10 @@
 /** Faults: workers and servers are killed, cohorts cancelled; nothing is lost and nothing computed twice. */
-import { type ChildProcess, execFileSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { findCli } from '../../cli/temporal/find-cli.ts';
 import {
   computedTwice,
   delay,
@@ -37,6 +38,10 @@ async function freePort(): Promise<number> {
   });
 }
 
+/** What failed, in full, so that a red test says why. */
+const failed = (stdout: string) =>
+  JSON.parse(stdout).subjects.filter((row: { status: string }) => row.status !== 'done');
+
 describe('faults', () => {
   let study: Study;
   const processes: ChildProcess[] = [];
@@ -66,6 +71,7 @@ describe('faults', () => {
     await first.ended;
     await delay(study, {});
     const { code, stdout } = await deltaMd('run', study.file, '--json');
+    expect(failed(stdout)).toEqual([]);
     expect(code).toBe(0);
     expect(JSON.parse(stdout).counts).toMatchObject({ done: 3, failed: 0 });
     expect(await computedTwice(study)).toEqual([]);
@@ -95,6 +101,7 @@ describe('faults', () => {
     process.kill(before.pid, 'SIGKILL');
     await delay(study, {});
     const { code, stdout } = await run.ended;
+    expect(failed(stdout)).toEqual([]);
     expect(code).toBe(0);
     expect(JSON.parse(stdout).counts).toMatchObject({ done: 3, failed: 0 });
     expect(await computedTwice(study)).toEqual([]);
@@ -119,12 +126,11 @@ describe('faults', () => {
 
   it('retry reaches a running cohort; another worker process does the work', async () => {
     const [grpc, ui] = [await freePort(), await freePort()];
-    const server = await import('node:child_process').then(({ spawn }) =>
-      spawn(
-        process.env['TEMPORAL_CLI_PATH'] ?? 'temporal',
-        ['server', 'start-dev', '--port', `${grpc}`, '--ui-port', `${ui}`, '--log-level', 'error'],
-        { stdio: 'ignore' },
-      ),
+    const { path } = await findCli();
+    const server = spawn(
+      path,
+      ['server', 'start-dev', '--port', `${grpc}`, '--ui-port', `${ui}`, '--log-level', 'error'],
+      { stdio: 'ignore' },
     );
     processes.push(server);
     const address = ['--temporal-address', `127.0.0.1:${grpc}`];
@@ -138,6 +144,7 @@ describe('faults', () => {
     const again = await deltaMd('retry', study.file, 'sub-01', ...address, '--json');
     expect(again.code).toBe(0);
     const { code, stdout } = await run.ended;
+    expect(failed(stdout)).toEqual([]);
     expect(code).toBe(0);
     expect(JSON.parse(stdout).counts).toMatchObject({ done: 3, failed: 0 });
     expect(await computedTwice(study)).toEqual([]);

@@ -1,6 +1,6 @@
 /** A small study on disk, stand-in tools, and the command line as a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -124,7 +124,10 @@ export async function removeStudy(study: Study): Promise<void> {
 
 /** Steers the stand-in tools: how long each takes. */
 export async function delay(study: Study, delayMs: Record<string, number>): Promise<void> {
-  await writeFile(join(study.tools, 'control.json'), JSON.stringify({ delayMs }));
+  const file = join(study.tools, 'control.json');
+  // A tool may be reading it.
+  await writeFile(`${file}.part`, JSON.stringify({ delayMs }));
+  await rename(`${file}.part`, file);
 }
 
 export interface Ended {

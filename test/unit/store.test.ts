@@ -102,6 +102,13 @@ describe('store', () => {
     expect((await store.putText('index.txt', '1 2\n')).path).not.toBe(a.path);
   });
 
+  it('takes one text from many writers at once', async () => {
+    const refs = await Promise.all(Array.from({ length: 50 }, () => store.putText('index.txt', '1 1 2 2\n')));
+    expect(new Set(refs.map((ref) => ref.path)).size).toBe(1);
+    expect(await readFile(refs[0].path, 'utf8')).toBe('1 1 2 2\n');
+    expect(await readdir(join(refs[0].path, '..'))).toEqual(['index.txt']);
+  });
+
   it('leads from a result back to every step behind it, in order', async () => {
     const first = await finish('1111', 'one');
     await store.publish(first);

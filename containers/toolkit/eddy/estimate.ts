@@ -1,11 +1,13 @@
 /** The whole estimation: b0s to each other, weighted volumes to each other, weighted to b0s, field from movement. */
 import { chain, invert, type Matrix4 } from '../../../imaging/affine.ts';
 import { B0_MAX } from '../../../imaging/gradients.ts';
-import { type Aligned, align } from './align.ts';
+import { align } from './align.ts';
 import { correctVolume } from './correct.ts';
+import type { Directions } from './gp.ts';
 import { linearInGradient, removeCommonField, separateFieldFromMovement } from './separate.ts';
-import { directionsOf, pointsAt, type Series, spreadVoxels } from './series.ts';
+import { directionsOf, type Points, pointsAt, type Series, spreadVoxels } from './series.ts';
 import { alignToB0 } from './shells.ts';
+import { smoothedSpline } from './spline.ts';
 import { FIELD_START, type FieldModel, rigidMatrix, setRigid, TERMS } from './warp.ts';
 
 export interface EstimateOptions {
@@ -21,8 +23,11 @@ export interface EstimateOptions {
 export interface Estimate {
   /** Per volume: translations (mm), rotations (radians), field terms (Hz). */
   readonly parameters: readonly Float64Array[];
-  /** Volumes of each group and what its alignment left. */
-  readonly groups: readonly { readonly members: readonly number[]; readonly aligned: Aligned }[];
+  /** Volumes that predict each other: b0s (without directions), weighted. */
+  readonly groups: readonly { readonly members: readonly number[]; readonly directions?: Directions }[];
+  /** Points at which slices can be judged, and how many voxels of the brain one stands for. */
+  readonly points: Points;
+  readonly voxelsPerPoint: number;
 }
 
 /** Points at which volumes are compared: enough for thousandths of a voxel, few enough for speed. */
@@ -72,26 +77,26 @@ export function estimate(
   const parameters = all.map(() => new Float64Array(FIELD_START + TERMS[options.field]));
   const points = pointsAt(series, spreadVoxels(series.mask, MOST_POINTS));
   const voxelsPerPoint = series.mask.reduce((sum, m) => sum + (m !== 0 ? 1 : 0), 0) / points.voxel.length;
-  const groups: { members: readonly number[]; aligned: Aligned }[] = [];
+  const groups: { members: readonly number[]; directions?: Directions }[] = [];
   const share = b0s.length / all.length;
 
   if (b0s.length > 0 && !(process.env.NOPEAS && groups.length > 1)) {
     const own = b0s.map((t) => parameters[t]);
-    const aligned = align(series, { members: b0s, parameters: own }, points, voxelsPerPoint, {
+    align(series, { members: b0s, parameters: own }, points, voxelsPerPoint, {
       fwhm: b0s.length > 1 ? options.fwhm : [],
       withField: false,
       afterIteration: (now) => makeReference(now, now[0].slice()),
       progress: (f, message) => progress(share * f, `b0 volumes: ${message}`),
     });
     for (const [i, t] of b0s.entries()) parameters[t] = own[i];
-    groups.push({ members: b0s, aligned });
+    groups.push({ members: b0s });
     for (const t of weighted) carryMovement(series, b0s, parameters, t);
   }
   if (weighted.length > 0) {
     const own = weighted.map((t) => parameters[t]);
     const directions = directionsOf(series, weighted);
     const enough = weighted.length >= FEWEST_WEIGHTED;
-    const aligned = align(
+    const corrected = align(
       series,
       { members: weighted, directions, parameters: own },
       points,
@@ -106,38 +111,26 @@ export function estimate(
       },
     );
     for (const [i, t] of weighted.entries()) parameters[t] = own[i];
-    groups.push({ members: weighted, aligned });
+    groups.push({ members: weighted, directions });
     if (!process.env.NOSEP) separateFieldFromMovement(series, weighted, own);
     if (!process.env.NOCOM) removeCommonField(series, weighted, own);
     if (b0s.length > 0 && !(process.env.NOPEAS && groups.length > 1)) {
       progress(0.95, 'aligning shells to the b0s');
-      const b0 = meanCorrected(series, b0s, parameters);
+      const mean = meanOf(b0s.map((t) => correctVolume(series, t, parameters[t], series.volumes[t])));
+      const b0 = smoothedSpline(mean, series.frame, options.fwhm[options.fwhm.length - 1]);
       for (let shell = 0; shell < directions.shellB.length; shell++) {
         const who = weighted.map((_, i) => i).filter((i) => directions.shellOf[i] === shell);
-        const q = alignToB0(b0, series.frame, meanOf(who.map((i) => aligned.corrected[i])), points);
+        const q = alignToB0(b0, series.frame, meanOf(who.map((i) => corrected[i])), points);
         const back: Matrix4 = invert(rigidMatrix(q));
         for (const i of who) setRigid(own[i], chain(rigidMatrix(own[i]), back));
       }
     } else makeReference(parameters, parameters[0].slice());
   }
-  return { parameters, groups };
+  return { parameters, groups, points, voxelsPerPoint };
 }
 
 function meanOf(data: readonly Float32Array[]): Float32Array {
   const out = new Float32Array(data[0].length);
   for (const d of data) for (let s = 0; s < out.length; s++) out[s] += d[s] / data.length;
-  return out;
-}
-
-function meanCorrected(
-  series: Series,
-  members: readonly number[],
-  parameters: readonly Float64Array[],
-): Float32Array {
-  const out = new Float32Array(series.mask.length);
-  for (const t of members) {
-    const volume = correctVolume(series, t, parameters[t], series.volumes[t]);
-    for (let v = 0; v < out.length; v++) out[v] += volume[v] / members.length;
-  }
   return out;
 }

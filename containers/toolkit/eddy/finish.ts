@@ -1,66 +1,102 @@
-/** From the estimate to images: the corrected series, lost slices replaced, and maps of contrast against noise. */
-
-import { B0_MAX } from '../../../imaging/gradients.ts';
+/** From the estimate to images: the corrected series, lost slices found and replaced, maps of contrast against noise. */
 import { type Image, volumeOf } from '../../../imaging/image.ts';
-import { predict } from './align.ts';
 import { b0Snr, shellCnr } from './cnr.ts';
+import { Comparison, predict } from './compare.ts';
 import { correctVolume, replaceSlices } from './correct.ts';
 import type { Estimate } from './estimate.ts';
-import type { OutlierSlice } from './report.ts';
-import { directionsOf, type Series } from './series.ts';
+import type { Directions, Predictor } from './gp.ts';
+import { acquiredSlices } from './register.ts';
+import { type OutlierSlice, outlierSlices } from './report.ts';
+import type { Series } from './series.ts';
+
+/** A corrected series. */
+export interface Finished {
+  /** The volumes on the series' grid. */
+  readonly corrected: Image;
+  readonly outliers: readonly OutlierSlice[];
+  /** Volumes that predict each other, and how. */
+  readonly groups: readonly {
+    readonly members: readonly number[];
+    readonly directions?: Directions;
+    readonly predictor: Predictor;
+  }[];
+}
 
 /**
- * Corrects every volume into `out` and replaces the given slices by predictions before the resampling.
- * @param outliers slices to be replaced; none leaves the data as measured
+ * Corrects every volume, finds outlier slices, and replaces them by predictions where that is asked for.
+ * @param replace predictions take the place of outlier slices, before the interpolation
  */
-export function correctSeries(
+export function finish(
   series: Series,
   found: Estimate,
-  outliers: readonly OutlierSlice[],
-  out: Image,
+  replace: boolean,
+  corrected: Image,
   progress: (fraction: number) => void,
-): void {
-  const { parameters, groups } = found;
-  const volumes = series.volumes.map((_, t) => volumeOf(out, t));
+): Finished {
+  const { parameters, points } = found;
+  const volumes = series.volumes.map((_, t) => volumeOf(corrected, t));
   for (const [t, acquired] of series.volumes.entries()) {
     volumes[t].set(correctVolume(series, t, parameters[t], acquired));
     progress((t + 1) / volumes.length);
   }
-  const predicted = new Float32Array(series.mask.length);
-  // Twice: in the first round a prediction may rest on slices which are themselves lost.
-  for (let round = 0; round < 2; round++)
-    for (const { members, aligned } of groups)
+  const judged = found.groups.map(({ members, directions }) => {
+    const slices = series.frame.dims[2];
+    const comparison = new Comparison(
+      members.length,
+      points.voxel.length,
+      slices,
+      directions,
+      found.voxelsPerPoint,
+    );
+    const measured = (i: number) => Float32Array.from(points.voxel, (v) => volumes[members[i]][v]);
+    const sample = () => {
       for (const [i, t] of members.entries()) {
-        const lost = outliers.filter((o) => o.volume === t).map((o) => o.slice);
-        if (lost.length === 0) continue;
-        predict(
-          aligned.predictor.others,
-          i,
-          members.map((m) => volumes[m]),
-          predicted,
-        );
-        const mended = replaceSlices(series, t, parameters[t], predicted, lost);
-        volumes[t].set(correctVolume(series, t, parameters[t], mended));
+        comparison.corrected[i].set(measured(i));
+        acquiredSlices(series.frame, series.acquisitions[t], parameters[t], points, comparison.sliceOf[i]);
+        comparison.markMissing(i);
       }
+    };
+    sample();
+    let predictor = comparison.predictor();
+    // Twice: lost slices spoil the first predictions of their neighbours.
+    for (let round = 0; round < 2; round++) {
+      comparison.fill(predictor);
+      comparison.judge(predictor, measured);
+      sample();
+      comparison.fill(predictor);
+      predictor = comparison.predictor();
+    }
+    return { members, directions, predictor, statistics: comparison.statistics };
+  });
+  const outliers = outlierSlices(judged);
+  if (replace) {
+    const predicted = new Float32Array(series.mask.length);
+    // Twice: in the first round a prediction may rest on slices which are themselves lost.
+    for (let round = 0; round < 2; round++)
+      for (const { members, predictor } of judged)
+        for (const [i, t] of members.entries()) {
+          const lost = outliers.filter((o) => o.volume === t).map((o) => o.slice);
+          if (lost.length === 0) continue;
+          predict(
+            predictor.others,
+            i,
+            members.map((m) => volumes[m]),
+            predicted,
+          );
+          const mended = replaceSlices(series, t, parameters[t], predicted, lost);
+          volumes[t].set(correctVolume(series, t, parameters[t], mended));
+        }
+  }
+  return { corrected, outliers, groups: judged };
 }
 
-/** SNR of the b0s, then CNR of each shell by ascending b, as one series of maps. */
-export function cnrMaps(series: Series, found: Estimate, corrected: Image): Image {
-  const volumesOf = (members: readonly number[]) => members.map((t) => volumeOf(corrected, t));
-  const maps: Float32Array[] = [];
-  const isB0 = (members: readonly number[]) => series.bvals[members[0]] <= B0_MAX;
-  const b0s = found.groups.find(({ members }) => isB0(members));
-  const weighted = found.groups.find(({ members }) => !isB0(members));
-  maps.push(b0Snr(series, volumesOf(b0s?.members ?? [])));
-  if (weighted)
-    maps.push(
-      ...shellCnr(
-        series,
-        volumesOf(weighted.members),
-        weighted.aligned.predictor,
-        directionsOf(series, weighted.members).shellOf,
-      ),
-    );
+/** SNR of the b0s, then CNR of each shell by ascending b, as one series of maps; 0 outside the mask. */
+export function cnrMaps(series: Series, { corrected, groups }: Finished): Image {
+  const volumes = (members: readonly number[]) => members.map((t) => volumeOf(corrected, t));
+  const b0s = groups.find(({ directions }) => !directions)?.members ?? [];
+  const maps = [b0Snr(series, volumes(b0s))];
+  for (const { members, directions, predictor } of groups)
+    if (directions) maps.push(...shellCnr(series, volumes(members), predictor, directions.shellOf));
   const data = new Float32Array(maps.length * series.mask.length);
   for (const [i, map] of maps.entries()) data.set(map, i * series.mask.length);
   return { grid: corrected.grid, volumes: maps.length, data };

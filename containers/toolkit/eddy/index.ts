@@ -7,14 +7,13 @@ import { findImage, loadImage, readAcquisitions, readTable } from '../files.ts';
 import { type Options, stem, type Tool, ToolError } from '../tool.ts';
 import { evaluateField, readTopup } from '../topup/field.ts';
 import { estimate } from './estimate.ts';
-import { cnrMaps, correctSeries } from './finish.ts';
+import { cnrMaps, finish } from './finish.ts';
 import {
   formatMovementRms,
   formatOutlierMap,
   formatOutlierReport,
   formatParameters,
   movementRms,
-  outlierSlices,
   parameterRows,
   rotatedBvecs,
 } from './report.ts';
@@ -42,7 +41,7 @@ type Key =
   | 'verbose';
 
 /** Large misplacements are found in smooth images, small ones in sharp ones. */
-const DEFAULT_FWHM = [8, 4, 0];
+const DEFAULT_FWHM = [10, 6, 0];
 
 /** Smoothing per iteration from --fwhm and --niter: one value for all, or one per iteration; the last one goes on. */
 function fwhmSchedule(options: Options<Key>): number[] {
@@ -167,7 +166,7 @@ export const eddy: Tool<Key> = {
     fwhm: {
       names: ['--fwhm'],
       value: 'mm,...',
-      help: 'smoothing for the estimation: one width, or one per iteration (default 8,4,0,0,...)',
+      help: 'smoothing for the estimation: one width, or one per iteration (default 10,6,0,0,...)',
     },
     niter: { names: ['--niter'], value: 'n', help: 'iterations (default 5)' },
     resamp: {
@@ -192,18 +191,16 @@ export const eddy: Tool<Key> = {
     const { image, series } = await readSeries(options);
     progress(0.05, `read ${image.volumes} volumes of ${image.grid.dims.join(' x ')}`);
     const found = estimate(series, settings, (f, message) => progress(0.05 + 0.6 * f, message));
-    const outliers = outlierSlices(
-      found.groups.map(({ members, aligned }) => ({ members, statistics: aligned.statistics })),
+    const result = finish(
+      series,
+      found,
+      options.has('repol'),
+      { ...image, data: new Float32Array(image.data.length) },
+      (f) => progress(0.65 + 0.25 * f, 'resampling'),
     );
-    if (options.has('verbose')) progress(0.65, `${outliers.length} outlier slices`);
-    const corrected: Image = { ...image, data: new Float32Array(image.data.length) };
-    correctSeries(series, found, options.has('repol') ? outliers : [], corrected, (f) =>
-      progress(0.65 + 0.25 * f, 'resampling'),
-    );
-    if (options.has('cnr')) {
-      const maps = cnrMaps(series, found, corrected);
-      await writeImage(`${out}.eddy_cnr_maps.nii.gz`, maps);
-    }
+    const { outliers, corrected } = result;
+    if (options.has('verbose')) progress(0.9, `${outliers.length} outlier slices`);
+    if (options.has('cnr')) await writeImage(`${out}.eddy_cnr_maps.nii.gz`, cnrMaps(series, result));
     progress(0.9, 'writing');
     const neurological = isNeurological(image.grid);
     const slices = image.grid.dims[2];

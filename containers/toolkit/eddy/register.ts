@@ -5,6 +5,7 @@
  */
 import { rotation } from '../../../imaging/affine.ts';
 import type { Acquisition } from '../files.ts';
+import { OUTSIDE } from './compare.ts';
 import { cholesky, choleskySolve } from './linear.ts';
 import { type Points, slopeFor } from './series.ts';
 import { sampleGradient } from './spline.ts';
@@ -19,9 +20,6 @@ export interface Moving {
 }
 
 const sample = new Float64Array(4);
-
-/** Slice that holds a point of no use: outside the acquired grid. */
-export const OUTSIDE = -1;
 
 /**
  * Corrected intensities of one volume at points of the undistorted space.
@@ -45,12 +43,30 @@ export function correctedAt(
   }
 }
 
+/** Acquired slice nearest to each point, or {@link OUTSIDE}, into `slices`. */
+export function acquiredSlices(
+  frame: Frame,
+  acquisition: Acquisition,
+  p: Float64Array,
+  points: Points,
+  slices: Int16Array,
+): void {
+  const warp = new Warp(frame, acquisition, p);
+  const [nx, ny, nz] = frame.dims;
+  for (let s = 0; s < slices.length; s++) {
+    warp.map(points.x[s], points.y[s], points.z[s], points.field[s], 0);
+    const { vx, vy, vz } = warp;
+    const inside = vx > -0.5 && vy > -0.5 && vz > -0.5 && vx < nx - 0.5 && vy < ny - 0.5 && vz < nz - 0.5;
+    slices[s] = inside ? Math.round(vz) : OUTSIDE;
+  }
+}
+
 /**
  * Gauss-Newton update of a volume's parameters towards `target`.
  * The field's constant is left alone: it cannot be told from movement along the phase encoding here (see separate.ts).
  * A gain between volume and target is fitted along and dropped, so that a difference in receiver gain does not bend
  * the geometry.
- * @param usable points that count
+ * @param missing points that do not count are 1
  * @param withField estimate the field's terms too, not only the movement
  * @returns new parameters; the old ones where the system is singular
  */
@@ -59,7 +75,7 @@ export function step(
   p: Float64Array,
   points: Points,
   target: Float32Array,
-  usable: Uint8Array,
+  missing: Uint8Array,
   withField: boolean,
 ): Float64Array {
   const warp = new Warp(v.frame, v.acquisition, p);
@@ -76,7 +92,7 @@ export function step(
   const [dx, dy, dz] = v.frame.voxelSizes;
   const voxelMm = v.frame.voxelSizes[warp.axis];
   for (let s = 0; s < target.length; s++) {
-    if (usable[s] === 0) continue;
+    if (missing[s] !== 0) continue;
     const x = points.x[s];
     const y = points.y[s];
     const z = points.z[s];

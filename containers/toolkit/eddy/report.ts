@@ -1,20 +1,19 @@
 /** eddy's text files: parameters, rotated gradients, movement, outliers. */
-import { invert, type Matrix4 } from '../../../imaging/affine.ts';
+import type { Matrix4 } from '../../../imaging/affine.ts';
 import type { SliceStatistics } from './outliers.ts';
 import type { Series } from './series.ts';
-import { FIELD_START, rigidMatrix, setRigid, TERMS } from './warp.ts';
+import { FIELD_START, rigidMatrix, TERMS } from './warp.ts';
 
 /**
- * Rows of `.eddy_parameters` in FSL's convention, found by comparison with its own files: the rigid transform runs
- * from the volume to the reference (ours runs the other way), and the x axis runs to the subject's left.
+ * Rows of `.eddy_parameters` in FSL's convention, found by applying its own files: translations and field as here,
+ * rotations of the opposite sense, and an x axis that runs to the subject's left.
  * @param neurological the image's x axis runs to the right
  */
 export function parameterRows(parameters: readonly Float64Array[], neurological: boolean): Float64Array[] {
   return parameters.map((p) => {
-    const row = Float64Array.from(p);
-    setRigid(row, invert(rigidMatrix(p)));
+    const row = Float64Array.from(p, (v, c) => (c >= 3 && c < FIELD_START ? -v : v));
     if (!neurological) return row;
-    // Mirrored in x: a translation along x and rotations about y and z change sign, and so do terms odd in x.
+    // Mirrored in x: a translation along x, rotations about y and z and terms odd in x change sign.
     const odd = p.length - FIELD_START === TERMS.quadratic ? [0, 4, 5, 6, 12, 13] : [0, 4, 5, 6];
     for (const c of odd) row[c] = -row[c];
     return row;
@@ -72,7 +71,7 @@ function rmsBetween(series: Series, a: Matrix4, b: Matrix4): number {
 
 /** Movement of each volume in mm RMS over the brain: against the first volume, and against the one before. */
 export function movementRms(series: Series, parameters: readonly Float64Array[]): [number, number][] {
-  const rigid = parameters.map((p) => invert(rigidMatrix(p)));
+  const rigid = parameters.map(rigidMatrix);
   return rigid.map((m, t) => [
     rmsBetween(series, m, rigid[0]),
     t === 0 ? 0 : rmsBetween(series, m, rigid[t - 1]),

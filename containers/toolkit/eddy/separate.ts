@@ -67,7 +67,9 @@ export function separateFieldFromMovement(
   if (rows.length < 10) return;
   let fit = leastSquares(rows, steps);
   for (let round = 0; round < 5; round++) {
-    const residuals = rows.map((row, e) => Math.abs(steps[e] - row.reduce((sum, v, c) => sum + v * fit[c], 0)));
+    const residuals = rows.map((row, e) =>
+      Math.abs(steps[e] - row.reduce((sum, v, c) => sum + v * fit[c], 0)),
+    );
     const scale = 1.4826 * residuals.toSorted((a, b) => a - b)[residuals.length >> 1];
     const weights = residuals.map((r) => Math.sqrt(Math.min(1, (1.345 * scale) / (r + 1e-9))));
     fit = leastSquares(

@@ -2,7 +2,6 @@
  * Alignment of each shell with the b0s by mutual information, the only measure that spans their contrasts
  * (post-eddy alignment of shells, Andersson & Sotiropoulos 2016).
  */
-import { splineCoefficients } from '../../../imaging/interpolate.ts';
 import type { Points } from './series.ts';
 import { minimize } from './simplex.ts';
 import { sampleGradient } from './spline.ts';
@@ -19,7 +18,7 @@ function binScale(values: Float32Array): number {
 
 /**
  * Rigid movement of a shell relative to the b0s: `b0(Q x)` agrees best with the shell's mean at `x`.
- * @param b0 mean of the corrected b0s on the full grid
+ * @param b0 spline coefficients of the mean of the corrected b0s
  * @param shellMean mean of the shell's corrected volumes at the points
  * @returns 3 translations (mm), 3 rotations (radians)
  */
@@ -29,7 +28,6 @@ export function alignToB0(
   shellMean: Float32Array,
   points: Points,
 ): Float64Array {
-  const coefficients = splineCoefficients(b0, frame.dims);
   const n = shellMean.length;
   const own = binScale(shellMean);
   const at = new Float32Array(n);
@@ -53,7 +51,7 @@ export function alignToB0(
       const y = points.y[s];
       const z = points.z[s];
       const inside = sampleGradient(
-        coefficients,
+        b0,
         frame.dims,
         (m[0] * x + m[1] * y + m[2] * z + m[3]) / dx + cx,
         (m[4] * x + m[5] * y + m[6] * z + m[7]) / dy + cy,

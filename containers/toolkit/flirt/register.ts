@@ -33,6 +33,7 @@ export interface RegisterOptions {
   readonly search?: SearchRange;
 }
 
+const LADDER = [6, 7, 9, 12] as const;
 const DEGREE = Math.PI / 180;
 
 /** FSL's defaults. */
@@ -105,14 +106,13 @@ export function register(
     const r = at(level, cost);
     const mm = sizes[level];
     const last = level === sizes.length - 1;
-    const levelDof: Dof = level === 0 && !last ? coarseDof : dof;
+    // Freedom comes step by step, as in the paper: scales and skews only once the heads lie on one another.
+    const freedoms = LADDER.filter((d) =>
+      level === 0 && !last ? d === coarseDof : level === 1 ? d >= coarseDof && d <= dof : d === dof,
+    );
     if (level === 1 && options.search) candidates = candidates.map((c) => bestTurn(r, c, options.search));
     candidates = candidates
-      .map((c) => {
-        let m = c;
-        for (const d of [7, 9, 12] as const) if (d < levelDof && level === 1 && d >= coarseDof) m = optimise(r, m.matrix, d, 0.02 * mm);
-        return optimise(r, m.matrix, levelDof, last ? 0.005 * mm : 0.02 * mm);
-      })
+      .map((c) => freedoms.reduce((m, d) => optimise(r, m.matrix, d, (last ? 0.005 : 0.02) * mm), c))
       .sort((a, b) => a.cost - b.cost);
     candidates = level === 0 ? distinct(candidates, centre, mm / 2).slice(0, 3) : candidates.slice(0, 1);
     if (candidates.length === 0) return { matrix: start, cost: Number.POSITIVE_INFINITY };

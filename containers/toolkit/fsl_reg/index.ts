@@ -1,10 +1,12 @@
 import { access } from 'node:fs/promises';
+import { invert } from '../../../imaging/affine.ts';
 import type { Image } from '../../../imaging/image.ts';
 import { writeImage } from '../../../imaging/nifti.ts';
 import { findImage, loadImage, readMatrix, writeMatrix } from '../files.ts';
 import { stem, type Tool, ToolError } from '../tool.ts';
 import { resampleThrough } from '../warp/apply.ts';
-import { displacementField, fieldWarp } from '../warp/warp.ts';
+import { fieldWarp } from '../warp/warp.ts';
+import { displacementField } from './displacement.ts';
 import { reduceReference } from './level.ts';
 import type { Dof } from './linear.ts';
 import { affineRegistration, nonlinearRegistration, schedule } from './register.ts';
@@ -41,7 +43,7 @@ export const fslReg: Tool<Key> = {
     const files = { image: `${output}.nii.gz`, matrix: `${output}.mat`, warp: `${output}_warp.nii.gz` };
     const affineOnly = options.has('affine');
     const flirt = flirtOptions(options.get('flirt') ?? '');
-    const stages = schedule(fnirtOptions(options.get('fnirt') ?? ''));
+    const fnirt = fnirtOptions(options.get('fnirt') ?? '');
     const promised = affineOnly ? [files.image, files.matrix] : Object.values(files);
     if (options.has('reuse') && (await exist(promised))) {
       progress(1, `${files.image} exists already`);
@@ -51,18 +53,19 @@ export const fslReg: Tool<Key> = {
     const input = await loadMap(inputName);
     const reference = await loadMap(referenceName);
 
+    const stages = schedule(Math.max(...reference.grid.voxelSizes), fnirt);
     progress(0, 'affine registration');
     const weight = reference.data.map((v) => (options.has('fa') && v === 0 ? 0 : 1));
     const reduced = reduceReference(reference, weight, stages[stages.length - 1].mm);
     const affine = affineRegistration(input, reduced, flirt.dof, start);
-    const warp = affineOnly
+    const spline = affineOnly
       ? undefined
       : nonlinearRegistration(input, reduced, affine, stages, (f, message) =>
           progress(0.2 + 0.6 * f, message),
         );
 
     progress(0.8, 'resampling');
-    const field = warp && displacementField(warp, reference.grid);
+    const field = spline && displacementField(spline, invert(affine), reference.grid);
     const path = field ? { warp: fieldWarp(field) } : { premat: affine };
     const resampled = resampleThrough(input, reference.grid, path, 'linear');
     progress(0.9, 'writing');

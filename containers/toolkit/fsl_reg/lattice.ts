@@ -2,6 +2,7 @@
  * A scalar function of cubic B-splines on a regular lattice, seen on a voxel grid: the tensor product lets values,
  * and the transpose of that map, be computed one axis after the other. Nothing here allocates after construction.
  */
+import type { Matrix4 } from '../../../imaging/affine.ts';
 import type { Dims } from '../../../imaging/image.ts';
 import { cubicBspline, cubicSlope } from '../warp/coefficients.ts';
 
@@ -15,6 +16,11 @@ interface Axis {
 /** Knots needed to cover `extentMm` from 0; knot i lies at (i - 1) x spacing. */
 export function knotsFor(extentMm: number, spacingMm: number): number {
   return Math.max(4, Math.ceil(extentMm / spacingMm - 1e-9) + 3);
+}
+
+/** Where voxels lie along each axis in mm. @param toMm voxel indices to mm; diagonal but for the offsets */
+export function axisPositions(dims: Dims, toMm: Matrix4): Float64Array[] {
+  return dims.map((n, a) => Float64Array.from({ length: n }, (_, i) => toMm[5 * a] * i + toMm[4 * a + 3]));
 }
 
 /** @param positionsMm where the voxels lie; clamped into the lattice  @param slope weights of the derivative (per mm) */

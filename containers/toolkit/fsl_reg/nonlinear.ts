@@ -7,7 +7,7 @@
 import { type Matrix4, multiply } from '../../../imaging/affine.ts';
 import type { Dims } from '../../../imaging/image.ts';
 import { addBending, addBendingDiagonal } from './bending.ts';
-import { SplineLattice } from './lattice.ts';
+import { axisPositions, SplineLattice } from './lattice.ts';
 import type { Level } from './level.ts';
 import { conjugateGradients } from './solve.ts';
 
@@ -37,7 +37,7 @@ export function refineWarp(
   onIteration: (iteration: number, residual: number) => void = () => {},
 ): Spline {
   const { spacingMm, knots } = start;
-  const lattice = new SplineLattice(positions(level), spacingMm, knots);
+  const lattice = new SplineLattice(axisPositions(level.grid.dims, level.toReferenceMm), spacingMm, knots);
   const voxels = level.target.length;
   const count = knots[0] * knots[1] * knots[2];
   const fields = triple(() => new Float32Array(voxels));
@@ -104,8 +104,8 @@ export function refineWarp(
       },
       diagonal,
       right,
-      0.02,
-      60,
+      0.1,
+      30,
     );
     const costOf = (r: Residual, coefficients: Float64Array) =>
       0.5 * data * r.meanSquare * current.total + bendingOf(coefficients);
@@ -125,16 +125,6 @@ export function refineWarp(
   }
   onIteration(options.iterations, Math.sqrt(current.meanSquare));
   return { spacingMm, knots, coefficients: [0, 1, 2].map((c) => part(all, c).slice()) as never };
-}
-
-/** Where the level's voxels lie along the reference's FSL axes, in mm. */
-function positions(level: Level): Float64Array[] {
-  return level.grid.dims.map((n, a) =>
-    Float64Array.from(
-      { length: n },
-      (_, i) => level.toReferenceMm[5 * a] * i + level.toReferenceMm[4 * a + 3],
-    ),
-  );
 }
 
 function triple(make: () => Float32Array): [Float32Array, Float32Array, Float32Array] {

@@ -2,8 +2,6 @@
 import { invert, type Matrix4 } from '../../../imaging/affine.ts';
 import type { Dims, Image } from '../../../imaging/image.ts';
 import type { Progress } from '../tool.ts';
-import { splineWarp } from '../warp/coefficients.ts';
-import type { Warp } from '../warp/warp.ts';
 import { leastJacobian } from './jacobian.ts';
 import { knotsFor, refine } from './lattice.ts';
 import { makeLevel, type Reference } from './level.ts';
@@ -25,10 +23,14 @@ export interface Stage {
 /**
  * Coarse to fine. Weights of the bending energy were chosen on FA maps against FMRIB58_FA: as stiff as leaves the
  * correlation with the template where FSL's FNIRT has it.
+ * @param voxelMm voxel size of the reference: by default knots lie no closer than two of its voxels
  * @param spacing knot spacing of the finest stage in mm
  * @param iterations most Gauss-Newton steps of a stage
  */
-export function schedule({ spacing = 5, iterations = 6 } = {}): readonly Stage[] {
+export function schedule(
+  voxelMm: number,
+  { spacing = Math.max(5, 2 * voxelMm), iterations = 6 }: { spacing?: number; iterations?: number } = {},
+): readonly Stage[] {
   return [
     { mm: 8, fwhm: 12, spacing: 4 * spacing, lambda: 150, iterations },
     { mm: 4, fwhm: 6, spacing: 2 * spacing, lambda: 60, iterations },
@@ -62,7 +64,7 @@ export function nonlinearRegistration(
   affine: Matrix4,
   stages: readonly Stage[],
   progress: Progress,
-): Warp {
+): Spline {
   const linear = invert(affine);
   const { dims, voxelSizes } = reference.original;
   const knotsAt = (spacing: number): Dims => [
@@ -92,10 +94,5 @@ export function nonlinearRegistration(
       if (leastJacobian(spline, linear) > LEAST_JACOBIAN) break;
     }
   }
-  const { coefficients, knots, spacingMm } = spline!;
-  const flat = new Float32Array(3 * coefficients[0].length);
-  coefficients.forEach((c, i) => {
-    flat.set(c, i * c.length);
-  });
-  return splineWarp(flat, knots, [spacingMm, spacingMm, spacingMm], linear);
+  return spline!;
 }

@@ -5,8 +5,9 @@ import type { Acquisition } from '../files.ts';
 import type { Progress } from '../tool.ts';
 import { type Bending, bendingEnergy } from './bending.ts';
 import { phaseAxis } from './distortion.ts';
-import type { TopupResult } from './field.ts';
+import { movementMatrix, type TopupResult } from './field.ts';
 import { createModel, type Model, type MovementParameter, type Normal } from './model.ts';
+import { type Carried, carryVolume } from './sample.ts';
 import type { Level, Schedule } from './schedule.ts';
 import { evaluateSpline, fitSpline, gridBases, knotCount } from './spline.ts';
 
@@ -134,6 +135,17 @@ interface State {
   movement: Float64Array[];
 }
 
+/** True where a level that has converged has nothing to add to the one before. */
+function sameProblem(a: Level, b: Level): boolean {
+  return (
+    a.warpres === b.warpres &&
+    a.subsamp === b.subsamp &&
+    a.fwhm === b.fwhm &&
+    a.estmov === b.estmov &&
+    Math.max(a.lambda, LEAST_LAMBDA) === Math.max(b.lambda, LEAST_LAMBDA)
+  );
+}
+
 /** Runs one level to convergence, at most `level.miter` iterations. */
 function minimize(
   model: Model,
@@ -189,10 +201,16 @@ export function estimateTopup(
 ): TopupResult {
   let spacing: [number, number, number] | undefined;
   let state: State = { coefficients: new Float64Array(0), movement: volumes.map(() => new Float64Array(6)) };
+  const everywhere = new Uint8Array(volumes[0].length).fill(1);
+  const asAcquired = volumes.map((volume): Carried => ({ volume, inside: everywhere }));
+  /** With movement undone; kept while levels hold it. */
+  let still: Carried[] | undefined;
   const { levels } = schedule;
   const mmPerHz = acquisitions.map((a) => a.readoutSeconds * grid.voxelSizes[phaseAxis(a)]);
   const lambdaScale = (LAMBDA_SCALE * dot(mmPerHz, mmPerHz)) / mmPerHz.length;
   for (const [l, level] of levels.entries()) {
+    // FSL's schedule ends with a level that differs in lambda only, below what we let it fall to.
+    if (l > 0 && sameProblem(level, levels[l - 1])) continue;
     const next = grid.voxelSizes.map((mm) => Math.max(2, Math.round(level.warpres / mm))) as [
       number,
       number,
@@ -207,7 +225,9 @@ export function estimateTopup(
     }
     spacing = next;
     const moving = level.estmov ? movingParameters(acquisitions) : [];
-    const model = createModel(volumes, grid, acquisitions, level, spacing, moving);
+    if (moving.length > 0) still = undefined;
+    else still ??= volumes.map((v, i) => carryVolume(v, grid.dims, movementMatrix(state.movement[i], grid)));
+    const model = createModel(still ?? asAcquired, grid, acquisitions, level, spacing, moving);
     const knots = grid.dims.map((d, a) => knotCount(d, next[a])) as [number, number, number];
     const mm = grid.voxelSizes.map((size, a) => size * next[a]) as [number, number, number];
     const bending = bendingEnergy(knots, mm);

@@ -12,7 +12,7 @@
  * intensity there is to be multiplied by 1 + readoutSeconds x d(field_Hz)/dx along the direction. Verified on FSL's
  * results for a simulation with known field.
  */
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { chain, invert, type Matrix4, rotation, translation } from '../../../imaging/affine.ts';
 import { type Grid, isNeurological, voxelToFsl } from '../../../imaging/image.ts';
 import { writeImage } from '../../../imaging/nifti.ts';
@@ -87,7 +87,9 @@ export async function writeTopup(prefix: string, result: TopupResult, grid: Grid
   const rows = result.movement.map(
     (row) => `${Array.from(row, (v) => Number(v.toPrecision(10))).join('  ')}  \n`,
   );
-  await writeFile(`${prefix}_movpar.txt`, rows.join(''));
+  const aside = `${prefix}_movpar.txt.${process.pid}.part`;
+  await writeFile(aside, rows.join(''));
+  await rename(aside, `${prefix}_movpar.txt`);
 }
 
 /**

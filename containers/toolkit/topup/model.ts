@@ -13,7 +13,7 @@ import type { Acquisition } from '../files.ts';
 import { type Bases, curvature } from './curvature.ts';
 import { phaseAxis, voxelsPerHz } from './distortion.ts';
 import { movementMatrix } from './field.ts';
-import { carryVolume, levelVolume, type Sampled, sampleLevel, sampleLines } from './sample.ts';
+import { type Carried, levelLines, levelVolume, type Sampled, sampleLevel, sampleLines } from './sample.ts';
 import type { Level } from './schedule.ts';
 import { type AxisBasis, axisBasis, evaluateSpline, gridBases, projectSpline } from './spline.ts';
 
@@ -54,12 +54,12 @@ function movementDerivative(movement: Float64Array, index: number, grid: Grid): 
 }
 
 /**
- * @param volumes all of `grid`'s size, scaled alike
+ * @param volumes all of `grid`'s size, scaled alike; where nothing is `moving`, already carried to the reference's place
  * @param spacing knots every how many voxels
  * @param moving which parameters of movement are estimated
  */
 export function createModel(
-  volumes: readonly Float32Array[],
+  volumes: readonly Carried[],
   grid: Grid,
   acquisitions: readonly Acquisition[],
   level: Level,
@@ -68,10 +68,14 @@ export function createModel(
 ): Model {
   const step = level.subsamp;
   const n = volumes.length;
-  const images = volumes.map((v) => levelVolume(v, grid.dims, grid.voxelSizes, level.fwhm, step));
+  const axes = acquisitions.map(phaseAxis);
+  const images = volumes.map((v, i) =>
+    moving.length > 0
+      ? levelVolume(v.volume, grid.dims, grid.voxelSizes, level.fwhm, step)
+      : levelLines(v.volume, grid.dims, grid.voxelSizes, level.fwhm, step, axes[i]),
+  );
   const { dims } = images[0];
   const size = dims[0] * dims[1] * dims[2];
-  const axes = acquisitions.map(phaseAxis);
   const perHz = acquisitions.map(voxelsPerHz);
   // What the field does through its value (part 0) and its derivative along each phase-encode axis in use.
   const usedAxes = ([0, 1] as const).filter((a) => axes.includes(a));
@@ -94,8 +98,15 @@ export function createModel(
   const modulated = volumes.map(image);
   const mean = image();
   const inside = new Uint8Array(size);
-  /** Used where nothing moves: filled at the first evaluation. */
-  const carried: ReturnType<typeof carryVolume>[] = [];
+  /** Where every volume has data before shifting. */
+  const seen = new Uint8Array(size).fill(1);
+  for (const v of volumes) {
+    let o = 0;
+    for (let z = 0; z < grid.dims[2]; z += step)
+      for (let y = 0; y < grid.dims[1]; y += step)
+        for (let x = 0; x < grid.dims[0]; x += step)
+          seen[o++] &= v.inside[x + grid.dims[0] * (y + grid.dims[1] * z)];
+  }
   let count = 0;
   let movement: readonly Float64Array[] = [];
 
@@ -103,19 +114,15 @@ export function createModel(
     movement = at;
     const c = new Float32Array(coefficients);
     const fields = bases.map((b) => evaluateSpline(c, b));
-    inside.fill(1);
+    inside.set(seen);
     mean.fill(0);
     for (let i = 0; i < n; i++) {
       const { value, gradient } = samples[i];
+      const { coefficients: image } = images[i];
       if (moving.length > 0) {
         const m = movementMatrix(at[i], grid);
-        sampleLevel(images[i].coefficients, dims, step, m, fields[0], perHz[i], axes[i], samples[i], inside);
-      } else {
-        carried[i] ??= carryVolume(images[i].coefficients, dims, step, movementMatrix(at[i], grid), axes[i]);
-        const { coefficients: lines, inside: seen } = carried[i];
-        for (let o = 0; o < size; o++) inside[o] &= seen[o];
-        sampleLines(lines, dims, step, fields[0], perHz[i], axes[i], value, gradient[axes[i]]!, inside);
-      }
+        sampleLevel(image, dims, step, m, fields[0], perHz[i], axes[i], samples[i], inside);
+      } else sampleLines(image, dims, step, fields[0], perHz[i], axes[i], value, gradient[axes[i]]!, inside);
       const slope = fields[partOf[i]];
       for (let o = 0; o < size; o++) {
         const density = 1 + perHz[i] * slope[o];

@@ -164,7 +164,7 @@ export function sampleLevel(
             const row = wx[0] * p + wx[1] * q + wx[2] * r + wx[3] * s;
             plane += wy[b] * row;
             planeY += dy[b] * row;
-            planeX += wy[b] * (dx[0] * p + dx[1] * q + dx[2] * r + dx[3] * s);
+            if (gx) planeX += wy[b] * (dx[0] * p + dx[1] * q + dx[2] * r + dx[3] * s);
           }
           sum += wz[c] * plane;
           sx += wz[c] * planeX;
@@ -178,38 +178,78 @@ export function sampleLevel(
       }
 }
 
-/**
- * A level's volume carried to the reference's place and prefiltered along the phase-encode axis only, for levels that
- * hold the movement: {@link sampleLines} then needs 4 coefficients instead of 64. (The phase-encode axis is taken as that
- * of the reference; over a shift of 3 voxels and a rotation of 1 degree that is 0.05 voxel off sideways.)
- */
-export function carryVolume(
-  coefficients: Float32Array,
-  dims: Dims,
-  step: number,
-  movement: Matrix4,
-  axis: 0 | 1,
-): { coefficients: Float32Array; inside: Uint8Array } {
-  const size = coefficients.length;
-  const inside = new Uint8Array(size).fill(1);
-  const value = new Float32Array(size);
-  const still = new Float32Array(size);
-  const out = { value, gradient: [undefined, undefined, undefined] };
-  sampleLevel(coefficients, dims, step, movement, still, 0, axis, out, inside);
-  // Filtering one line is filtering a volume of one line: its other axes have length 1.
-  const n = dims[axis];
-  const inner = axis === 0 ? 1 : dims[0];
-  const line = new Float32Array(n);
-  for (let start = 0; start < size; start += n * inner)
-    for (let s = 0; s < inner; s++) {
-      for (let i = 0; i < n; i++) line[i] = value[start + i * inner + s];
-      const filtered = splineCoefficients(line, [n, 1, 1]);
-      for (let i = 0; i < n; i++) value[start + i * inner + s] = filtered[i];
-    }
-  return { coefficients: value, inside };
+/** A volume with its head back where the reference's is, and where that left no data. */
+export interface Carried {
+  readonly volume: Float32Array;
+  /** 0 where the volume had nothing to show. */
+  readonly inside: Uint8Array;
 }
 
-/** As {@link sampleLevel} for a volume of {@link carryVolume}: value, and gradient along `axis`. */
+/**
+ * Undoes movement, for levels that hold it: these then sample along lines ({@link sampleLines}), with 4 coefficients
+ * instead of 64. (The phase-encode axis is taken as that of the reference; over a shift of 3 voxels and a rotation of 1
+ * degree that is 0.05 voxel off sideways.)
+ */
+export function carryVolume(volume: Float32Array, dims: Dims, movement: Matrix4): Carried {
+  const inside = new Uint8Array(volume.length).fill(1);
+  const value = new Float32Array(volume.length);
+  const still = new Float32Array(volume.length);
+  const out = { value, gradient: [undefined, undefined, undefined] };
+  sampleLevel(splineCoefficients(volume, dims), dims, 1, movement, still, 0, 0, out, inside);
+  return { volume: value, inside };
+}
+
+/** In-place cubic B-spline prefilter along one axis, mirror boundaries (Unser 1999), all lines abreast. */
+function prefilterAxis(data: Float32Array, dims: Dims, axis: 0 | 1): void {
+  const n = dims[axis];
+  if (n === 1) return;
+  const pole = Math.sqrt(3) - 2;
+  const inner = axis === 0 ? 1 : dims[0];
+  const first = new Float64Array(inner);
+  for (let block = 0; block < data.length; block += n * inner) {
+    // Mirrored past the end as often as the pole's powers matter: beyond 14 they are under 1e-8.
+    first.fill(0);
+    for (let i = 0; i < 14; i++) {
+      const m = i % (2 * n - 2);
+      const from = block + (m < n ? m : 2 * n - 2 - m) * inner;
+      for (let s = 0; s < inner; s++) first[s] += pole ** i * data[from + s];
+    }
+    for (let s = 0; s < inner; s++) data[block + s] = 6 * first[s];
+    for (let i = 1; i < n; i++) {
+      const at = block + i * inner;
+      for (let s = 0; s < inner; s++) data[at + s] = 6 * data[at + s] + pole * data[at - inner + s];
+    }
+    const end = block + (n - 1) * inner;
+    const factor = pole / (pole * pole - 1);
+    for (let s = 0; s < inner; s++) data[end + s] = factor * (data[end + s] + pole * data[end - inner + s]);
+    for (let i = n - 2; i >= 0; i--) {
+      const at = block + i * inner;
+      for (let s = 0; s < inner; s++) data[at + s] = pole * (data[at + inner + s] - data[at + s]);
+    }
+  }
+}
+
+/** As {@link levelVolume}, with coefficients along `axis` only: for {@link sampleLines}. */
+export function levelLines(
+  volume: Float32Array,
+  dims: Dims,
+  voxelSizes: readonly [number, number, number],
+  fwhm: number,
+  step: number,
+  axis: 0 | 1,
+): { coefficients: Float32Array; dims: Dims } {
+  const thin = smoothThin(
+    volume,
+    dims,
+    voxelSizes.map((mm) => fwhm / SIGMA_TO_FWHM / mm),
+    step,
+  );
+  const coefficients = thin.data === volume ? volume.slice() : thin.data;
+  prefilterAxis(coefficients, thin.dims, axis);
+  return { coefficients, dims: thin.dims };
+}
+
+/** As {@link sampleLevel} for {@link levelLines} of a carried volume: value, and gradient along `axis`. */
 export function sampleLines(
   coefficients: Float32Array,
   dims: Dims,

@@ -31,7 +31,7 @@ export function coefficientWarp(path: string, lattice: Image, header: DataView, 
  * @param spacingMm knot spacing along the reference's FSL axes
  * @param linear matrix of reference FSL mm to source FSL mm
  */
-export function splineWarp(
+function splineWarp(
   coefficients: Float32Array,
   dims: readonly [number, number, number],
   spacingMm: readonly number[],

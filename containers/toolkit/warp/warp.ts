@@ -5,7 +5,7 @@
 import { open } from 'node:fs/promises';
 import { constants, gunzipSync } from 'node:zlib';
 import { invert, transformPoint } from '../../../imaging/affine.ts';
-import { type Grid, type Image, voxelCount, voxelToFsl } from '../../../imaging/image.ts';
+import { type Image, voxelCount, voxelToFsl } from '../../../imaging/image.ts';
 import { readImage } from '../../../imaging/nifti.ts';
 import { findImage } from '../files.ts';
 import { ToolError } from '../tool.ts';
@@ -68,26 +68,6 @@ function relativeTo(field: Image, toFsl: Float64Array): Float32Array {
         for (const [c, position] of transformPoint(toFsl, i, j, k).entries())
           out[o + c * n] = field.data[o + c * n] - position;
   return out;
-}
-
-/** The relative displacement field (three volumes, mm) of a warp on a reference grid. */
-export function displacementField(warp: Warp, reference: Grid): Image {
-  const [nx, ny, nz] = reference.dims;
-  const n = nx * ny * nz;
-  const toFsl = voxelToFsl(reference);
-  const data = new Float32Array(3 * n);
-  const point = new Float64Array(3);
-  let o = 0;
-  for (let k = 0; k < nz; k++)
-    for (let j = 0; j < ny; j++)
-      for (let i = 0; i < nx; i++, o++) {
-        const [x, y, z] = [toFsl[0] * i + toFsl[3], toFsl[5] * j, toFsl[10] * k];
-        warp.sourceAt(x, y, z, point);
-        data[o] = point[0] - x;
-        data[o + n] = point[1] - y;
-        data[o + 2 * n] = point[2] - z;
-      }
-  return { grid: reference, volumes: 3, data };
 }
 
 /** NIfTI-1 header bytes of a file, compressed or not; only its first kilobytes are read. */
