@@ -36,6 +36,8 @@ export interface PublishedSession {
   readonly unwarped?: FileRef;
   readonly fieldHz?: FileRef;
   readonly mdInTemplate: FileRef;
+  /** Brain mask on the template's grid. */
+  readonly maskInTemplate: FileRef;
   readonly notes: readonly string[];
 }
 
@@ -136,6 +138,11 @@ export async function publishSubject(
         ...tensor,
       },
     );
+    await map(
+      one.maskInTemplate,
+      { space, desc: 'brain', suffix: 'mask' },
+      { Description: 'Brain mask in template space', Type: 'Brain', SpatialReference: study.template },
+    );
     await map(one.mask, { desc: 'brain', suffix: 'mask' }, { Description: 'Brain mask', Type: 'Brain' });
     await map(
       one.dwi,
@@ -149,8 +156,9 @@ export async function publishSubject(
     await copyInto(at({ desc: 'preproc', suffix: 'dwi', extension: '.bvec' }), one.bvecs.path);
 
     const md = await readImage(one.mdInTemplate.path);
-    inTemplate.push(md.data);
-    const values = roiValues(md.data, labels.data, study.rois.labels);
+    const mask = await readImage(one.maskInTemplate.path);
+    inTemplate.push(md.data.map((value, i) => (mask.data[i] > 0 ? value : 0)));
+    const values = roiValues(md.data, mask.data, labels.data, study.rois.labels);
     const rows = values.map((value) => ({
       node: value.roi,
       index: value.index,

@@ -16,13 +16,15 @@ export interface RoiValue {
 }
 
 /**
- * Averages a map over the regions of a label image on the same grid. Only voxels with data count (finite and above
- * zero: outside the brain mask a map is zero); how many there are is reported as coverage, since a template's cortex
- * often reaches beyond a subject's mask.
- * @param map values of one volume  @param labels whole numbers on the same grid
+ * Averages a map over the regions of a label image on the same grid. Only voxels with data count; how many there are is
+ * reported as coverage, since a template's cortex often reaches beyond a subject's mask. A voxel has data where the
+ * subject's brain mask, taken to the same grid by nearest neighbour, is set: at its rim an interpolated map mixes tissue
+ * with the nothing outside, and taking every value above zero would count that too (it lowers BA10 by 10 %).
+ * @param map values of one volume  @param mask above zero where there are data  @param labels whole numbers; all on one grid
  */
 export function roiValues(
   map: Float32Array,
+  mask: Float32Array,
   labels: Float32Array,
   rois: readonly { index: number; name: string }[],
 ): RoiValue[] {
@@ -34,7 +36,7 @@ export function roiValues(
       if (Math.round(labels[i]) !== index) continue;
       voxels++;
       const value = map[i];
-      if (!(value > 0 && Number.isFinite(value))) continue;
+      if (!(mask[i] > 0 && value > 0 && Number.isFinite(value))) continue;
       values.push(value);
       sum += value;
     }

@@ -213,6 +213,10 @@ export function encodeNifti(image: Image, options: WriteOptions = {}): Buffer {
   const { code, bytes } = STORED[options.type ?? 'float32'];
   if (Math.max(...image.grid.dims, image.volumes) > 32767)
     throw new RangeError('NIfTI-1 holds no more than 32767 voxels or volumes along an axis');
+  if (image.data.length !== voxelCount(image.grid) * image.volumes)
+    throw new RangeError(
+      `${image.data.length} values do not fill ${image.grid.dims.join(' x ')} x ${image.volumes}`,
+    );
   const out = Buffer.alloc(352 + image.data.length * bytes);
   const v = new DataView(out.buffer, out.byteOffset, out.byteLength);
   const le = true;

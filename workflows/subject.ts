@@ -2,6 +2,7 @@
 import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import type { SubjectMaps, SubjectSummary } from '../activities/index.ts';
 import { STEPS_QUERY } from '../pipeline/messages.ts';
+import type { FileRef } from '../pipeline/step.ts';
 import { applywarp } from '../pipeline/steps/applywarp.ts';
 import { flirt } from '../pipeline/steps/flirt.ts';
 import { fslReg } from '../pipeline/steps/fsl_reg.ts';
@@ -46,22 +47,24 @@ export async function subjectWorkflow({ plan, subject }: SubjectInput): Promise<
     second && run(flirt, { moving: second.fa, reference: first.fa, flags: plan.profile.flirtFlags }),
   );
   const { warp } = toTemplate;
-  const [mdFirst, mdSecond] = await bothSettled(
-    run(applywarp, { map: first.md, template, warp }, `applywarp ${sessionName(baseline)}`),
-    second &&
-      toBaseline &&
-      run(
-        applywarp,
-        { map: second.md, template, warp, premat: toBaseline.matrix },
-        `applywarp ${sessionName(followup ?? null)}`,
-      ),
+
+  /** MD of one session on the template, and where on it the session has data. */
+  const inTemplate = async (one: SessionMaps, premat?: FileRef) => {
+    const where = sessionName(one.session);
+    const to = { template, warp, ...(premat ? { premat } : {}) };
+    const [md, mask] = await bothSettled(
+      run(applywarp, { map: one.md, ...to, interp: 'trilinear' }, `applywarp md ${where}`),
+      run(applywarp, { map: one.mask, ...to, interp: 'nn' }, `applywarp mask ${where}`),
+    );
+    return { ...one, mdInTemplate: md.warped, maskInTemplate: mask.warped };
+  };
+  const [baselineMaps, followupMaps] = await bothSettled(
+    inTemplate(first),
+    second && inTemplate(second, toBaseline?.matrix),
   );
 
   const maps: SubjectMaps = {
-    sessions: [
-      { ...first, mdInTemplate: mdFirst.warped },
-      ...(second && mdSecond ? [{ ...second, mdInTemplate: mdSecond.warped }] : []),
-    ],
+    sessions: followupMaps ? [baselineMaps, followupMaps] : [baselineMaps],
     faInTemplate: toTemplate.warped,
     warp,
     affine: toTemplate.affine,
@@ -76,6 +79,8 @@ export async function subjectWorkflow({ plan, subject }: SubjectInput): Promise<
  * Both results; when one fails, the other still finishes first, so that a retry finds its work done.
  * @throws the first failure
  */
+async function bothSettled<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]>;
+async function bothSettled<A, B>(a: Promise<A>, b: Promise<B> | undefined): Promise<[A, B | undefined]>;
 async function bothSettled<A, B>(a: Promise<A>, b: Promise<B> | undefined): Promise<[A, B | undefined]> {
   const [first, second] = await Promise.allSettled([a, b]);
   if (first.status === 'rejected') throw first.reason;

@@ -3,6 +3,7 @@ import { applywarp } from './applywarp/index.ts';
 import { bet } from './bet/index.ts';
 import { convertXfm } from './convert_xfm/index.ts';
 import { dtifit } from './dtifit/index.ts';
+import { eddy } from './eddy/index.ts';
 import { flirt } from './flirt/index.ts';
 import { fslmaths } from './fslmaths/index.ts';
 import { fslmerge } from './fslmerge/index.ts';
@@ -18,6 +19,7 @@ export const tools: ReadonlyMap<string, Tool> = new Map<string, Tool>([
   [applywarp.name, applywarp],
   [bet.name, bet],
   [dtifit.name, dtifit],
+  [eddy.name, eddy],
   [fslmaths.name, fslmaths],
   [fslmerge.name, fslmerge],
   [fslroi.name, fslroi],

@@ -83,12 +83,14 @@ describe('command lines', () => {
       'fsl_reg in/fa.nii.gz in/template.nii.gz fa_to_template -FA',
     ],
     [
-      line(plan(applywarp, { map: dwi, template: dwi, warp: dwi, premat: file('m.mat') })),
-      'applywarp -i in/map.nii.gz -r in/template.nii.gz -w in/warp.nii.gz --premat=in/premat.mat -o warped',
+      line(
+        plan(applywarp, { map: dwi, template: dwi, warp: dwi, premat: file('m.mat'), interp: 'trilinear' }),
+      ),
+      'applywarp -i in/map.nii.gz -r in/template.nii.gz -w in/warp.nii.gz --premat=in/premat.mat --interp=trilinear -o warped',
     ],
     [
-      line(plan(applywarp, { map: dwi, template: dwi, warp: dwi })),
-      'applywarp -i in/map.nii.gz -r in/template.nii.gz -w in/warp.nii.gz -o warped',
+      line(plan(applywarp, { map: dwi, template: dwi, warp: dwi, interp: 'nn' })),
+      'applywarp -i in/map.nii.gz -r in/template.nii.gz -w in/warp.nii.gz --interp=nn -o warped',
     ],
   ])('%s', (actual, expected) => {
     expect(actual).toBe(expected);

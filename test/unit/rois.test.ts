@@ -10,8 +10,15 @@ describe('MD by region', () => {
     { index: 3, name: 'none' },
   ];
 
+  const everywhere = new Float32Array(8).fill(1);
+
   it('averages voxels with data only, and says how many there are', () => {
-    const [first, second, none] = roiValues(Float32Array.of(1, 2, 0, Number.NaN, 0, 0, 9, 9), labels, rois);
+    const [first, second, none] = roiValues(
+      Float32Array.of(1, 2, 0, Number.NaN, 0, 0, 9, 9),
+      everywhere,
+      labels,
+      rois,
+    );
     expect(first).toMatchObject({ mean: 1.5, median: 1.5, voxels: 4, voxelsWithData: 2, coverage: 0.5 });
     expect(first.stdev).toBeCloseTo(Math.SQRT1_2, 12);
     expect(second).toMatchObject({
@@ -25,8 +32,16 @@ describe('MD by region', () => {
     expect(none).toMatchObject({ mean: null, voxels: 0, coverage: 0 });
   });
 
+  it('leaves out voxels beyond the mask, where an interpolated map fades to nothing', () => {
+    const mask = Float32Array.of(1, 1, 0, 0, 1, 1, 1, 1);
+    expect(roiValues(Float32Array.of(2, 4, 0.1, 0.1, 1, 1, 1, 1), mask, labels, rois)[0]).toMatchObject({
+      mean: 3,
+      coverage: 0.5,
+    });
+  });
+
   it('takes negative diffusivities, which no tissue has, for no data', () => {
-    expect(roiValues(Float32Array.of(-1, 2, 2, 2, 0, 0, 0, 0), labels, rois)[0]).toMatchObject({
+    expect(roiValues(Float32Array.of(-1, 2, 2, 2, 0, 0, 0, 0), everywhere, labels, rois)[0]).toMatchObject({
       mean: 2,
       coverage: 0.75,
     });

@@ -290,15 +290,16 @@ describe('fsl_reg on a simulated FA map', () => {
 
 describe('fsl_reg as a command', () => {
   beforeAll(async () => {
-    await writeImage(at('small_ref.nii.gz'), paint(centred([34, 42, 32], 5, false), faMap));
+    await writeImage(at('small_ref.nii.gz'), paint(centred([28, 35, 27], 6, false), faMap));
     await writeImage(
       at('small_in.nii.gz'),
-      paint(centred([34, 42, 32], 5, true), (x, y, z) => faMap(...toReference(x, y, z))),
+      paint(centred([28, 35, 27], 6, true), (x, y, z) => faMap(...toReference(x, y, z))),
     );
   });
 
   it('gives equal bytes for equal input', async () => {
-    for (const name of ['one', 'two']) await run(at('small_in'), at('small_ref'), at(name), '-FA');
+    for (const name of ['one', 'two'])
+      await run(at('small_in'), at('small_ref'), at(name), '-FA', '-fnirt', '--miter=2 --warpres=12');
     for (const end of ['.nii.gz', '.mat', '_warp.nii.gz'])
       expect((await readFile(at(`one${end}`))).equals(await readFile(at(`two${end}`)))).toBe(true);
   });
@@ -318,7 +319,7 @@ describe('fsl_reg as a command', () => {
     await run(at('small_in'), at('small_ref'), at('rigid'), '-a', '-flirt', '-dof 6');
     const m = await readMatrix(at('rigid.mat'));
     for (const c of [0, 1, 2]) expect(Math.hypot(m[c], m[4 + c], m[8 + c])).toBeCloseTo(1, 6);
-    // From a start 40 degrees off no descent comes back; from the good one it does not leave.
+    // Started at the solution, the descent stays: within 1 mm and 0.6 degrees, a sixth of a voxel.
     await writeMatrix(at('start.mat'), m);
     await run(
       at('small_in'),

@@ -66,7 +66,7 @@ export const applywarp: Tool<Key> = {
     for (let i = 0; i < image.data.length; i++) if (!Number.isFinite(image.data[i])) image.data[i] = 0;
     const out = resampleThrough(image, grid, { premat, warp, postmat }, INTERPOLATIONS[way], {
       mask,
-      onSlice: (k) => progress((0.9 * (k + 1)) / grid.dims[2], 'resampling'),
+      onSlice: (k) => progress(0.09 * Math.floor((10 * (k + 1)) / grid.dims[2]), 'resampling'),
     });
     await writeImage(imageOutput(options.get('out')!), out);
     progress(1, 'done');

@@ -4,7 +4,12 @@ import { B0_MAX } from '../../../imaging/gradients.ts';
 import { align } from './align.ts';
 import { correctVolume } from './correct.ts';
 import type { Directions } from './gp.ts';
-import { linearInGradient, removeCommonField, separateFieldFromMovement } from './separate.ts';
+import {
+  linearInGradient,
+  removeCommonField,
+  removeCommonMovement,
+  separateFieldFromMovement,
+} from './separate.ts';
 import { directionsOf, type Points, pointsAt, type Series, spreadVoxels } from './series.ts';
 import { alignToB0 } from './shells.ts';
 import { smoothedSpline } from './spline.ts';
@@ -94,6 +99,7 @@ export function estimate(
   }
   if (weighted.length > 0) {
     const own = weighted.map((t) => parameters[t]);
+    const start = own.map((p) => p.slice());
     const directions = directionsOf(series, weighted);
     const enough = weighted.length >= FEWEST_WEIGHTED;
     const corrected = align(
@@ -105,6 +111,7 @@ export function estimate(
         fwhm: enough ? options.fwhm : [],
         withField: true,
         afterIteration: (now) => {
+          if (!process.env.NOCOM) removeCommonMovement(now, start);
           if (options.linearInGradient) linearInGradient(series, weighted, now);
         },
         progress: (f, message) => progress(share + (1 - share) * 0.9 * f, `weighted volumes: ${message}`),
@@ -113,7 +120,7 @@ export function estimate(
     for (const [i, t] of weighted.entries()) parameters[t] = own[i];
     groups.push({ members: weighted, directions });
     if (!process.env.NOSEP) separateFieldFromMovement(series, weighted, own);
-    if (!process.env.NOCOM) removeCommonField(series, weighted, own);
+    removeCommonField(series, weighted, own);
     if (b0s.length > 0 && !(process.env.NOPEAS && groups.length > 1)) {
       progress(0.95, 'aligning shells to the b0s');
       const mean = meanOf(b0s.map((t) => correctVolume(series, t, parameters[t], series.volumes[t])));

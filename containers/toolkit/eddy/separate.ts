@@ -26,7 +26,7 @@ function strongestOf(series: Series, members: readonly number[]): number {
 export function linearInGradient(
   series: Series,
   members: readonly number[],
-  parameters: Float64Array[],
+  parameters: readonly Float64Array[],
 ): void {
   const strongest = strongestOf(series, members);
   const rows = members.map((t) => gradientOf(series, t, strongest));
@@ -86,8 +86,8 @@ export function separateFieldFromMovement(
 
 /**
  * Takes the displacement common to all volumes out of the field's terms, where all volumes were phase encoded one
- * way: registration between them cannot see it, and eddy currents do not make it. With both ways the susceptibility
- * field, which acts on each way differently, holds the volumes in place, and nothing is done.
+ * way: registration between them cannot see it, and what does not follow the gradient is not eddy current. With both
+ * ways the susceptibility field, which acts on each way differently, holds the volumes in place, and nothing is done.
  * @param parameters of weighted volumes, changed in place
  */
 export function removeCommonField(
@@ -105,5 +105,20 @@ export function removeCommonField(
       parameters.map((p) => p[k]),
     )[3];
     for (const p of parameters) p[k] -= common;
+  }
+}
+
+/**
+ * Takes the movement common to all volumes out, which registration between them cannot see either.
+ * @param parameters changed in place
+ * @param start where each volume was before: the mean movement is measured from there
+ */
+export function removeCommonMovement(
+  parameters: readonly Float64Array[],
+  start: readonly Float64Array[],
+): void {
+  for (let c = 0; c < FIELD_START; c++) {
+    const mean = parameters.reduce((sum, p, i) => sum + p[c] - start[i][c], 0) / parameters.length;
+    for (const p of parameters) p[c] -= mean;
   }
 }

@@ -1,7 +1,7 @@
 /** Registration of one image to another: affine, then non-linear, coarse to fine. */
 import { invert, type Matrix4 } from '../../../imaging/affine.ts';
 import type { Dims, Image } from '../../../imaging/image.ts';
-import type { Progress } from '../tool.ts';
+import { type Progress, ToolError } from '../tool.ts';
 import { leastJacobian } from './jacobian.ts';
 import { knotsFor, refine } from './lattice.ts';
 import { makeLevel, type Reference } from './level.ts';
@@ -54,6 +54,8 @@ export function affineRegistration(input: Image, reference: Reference, dof: Dof,
 
 /** Volumes shrink to no less than this: a stage that goes further is done again with stiffer splines. */
 const LEAST_JACOBIAN = 0.05;
+/** How much stiffer at most. */
+const STIFFEST = 1024;
 
 /**
  * @param affine FLIRT matrix of input to reference
@@ -85,6 +87,10 @@ export function nonlinearRegistration(
     }
     const level = makeLevel(input, reference, stage.mm, stage.fwhm);
     for (let lambda = stage.lambda; ; lambda *= 2) {
+      if (lambda > STIFFEST * stage.lambda)
+        throw new ToolError(
+          'fsl_reg: the images are too unlike: every warp between them folds. Check that both show the same organ.',
+        );
       spline = refineWarp(level, linear, start, { ...stage, lambda }, (iteration, residual) =>
         progress(
           (s + iteration / stage.iterations) / stages.length,
