@@ -61,7 +61,8 @@ export async function drawSubject(
     const window = robustWindow(volumeOf(before, 0), 0.02, 0.99);
     const slice = (image: Image, t: number) => {
       const volume = { grid: image.grid, data: volumeOf(image, t) };
-      const slices = slicesThrough({ grid: image.grid, data: volumeOf(after, 0) }, 0, 1);
+      // Beside the midline, whose fissure shows little of the brain.
+      const slices = slicesThrough({ grid: image.grid, data: volumeOf(after, 0) }, 0, 2).slice(0, 1);
       return mosaic(volume, { axis: 0, slices, columns: 1, window, zoom: zoomFor(image, 0) });
     };
     pictures.push({

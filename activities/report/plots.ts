@@ -115,7 +115,8 @@ export function stripPlot(plot: StripPlot): Promise<string> {
       },
       {
         data: means,
-        mark: { ...rule('#1b1f24'), strokeWidth: 2 },
+        // Few subjects make long intervals: what leaves the figure is cut, not drawn over the page.
+        mark: { ...rule('#1b1f24'), strokeWidth: 2, clip: true },
         encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } },
       },
       {

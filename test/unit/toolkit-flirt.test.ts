@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -61,9 +61,9 @@ interface Blob {
 }
 const blobs: Blob[] = (() => {
   const { uniform } = random(11);
-  return Array.from({ length: 90 }, () => {
+  return Array.from({ length: 150 }, () => {
     const at = [0, 0, 0].map((_, a) => (uniform() - 0.5) * [110, 140, 100][a]) as [number, number, number];
-    return { at, sigma: 4 + 6 * uniform(), height: uniform() < 0.5 ? -0.5 : 0.7 };
+    return { at, sigma: 3 + 5 * uniform(), height: uniform() < 0.5 ? -0.5 : 0.7 };
   });
 })();
 
@@ -302,19 +302,17 @@ describe('flirt and convert_xfm', () => {
     // 6 mm voxels, no noise: a hundredth of a voxel is 0.06 mm; a twentieth is plenty.
     expect(rmsDeviation(truthOf(grid, grid, moved), m, [57, 63, 51])).toBeLessThan(0.3);
     await run(flirt, '-in', at('in'), '-ref', at('ref'), '-applyxfm', '-init', at('m.mat'), '-out', at('b'));
-    const [a, b] = [await readFile(at('a.nii.gz')), await readFile(at('b.nii.gz'))];
+    const [a, b] = [await readImage(at('a.nii.gz')), await readImage(at('b.nii.gz'))];
     // The matrix file keeps twelve digits, so voxels agree to float32.
-    expect(b.length).toBeGreaterThan(1000);
-    const [ia, ib] = [await readImage(at('a.nii.gz')), await readImage(at('b.nii.gz'))];
-    for (let i = 0; i < ia.data.length; i++) expect(Math.abs(ia.data[i] - ib.data[i])).toBeLessThan(1e-5);
-    expect(a.length).toBeGreaterThan(1000);
+    expect(Math.max(...a.data.map((v, i) => Math.abs(v - b.data[i])))).toBeLessThan(1e-5);
+    expect(Math.max(...a.data)).toBeGreaterThan(1);
   });
 
   it('-usesqform starts from the headers', () => {
     const shifted = gridFromAffine(small, multiply(translation(10, 20, 30), grid.affine));
     const m = headerTransform(shifted, grid);
     // x is flipped in scaled voxels of a grid whose x runs to the left only where the determinant is positive: not here.
-    expect(Array.from(m.subarray(0, 12))).toEqual([1, 0, 0, -10, 0, 1, 0, 20, 0, 0, 1, 30]);
+    for (const [i, v] of [1, 0, 0, -10, 0, 1, 0, 20, 0, 0, 1, 30].entries()) expect(m[i]).toBeCloseTo(v, 9);
   });
 
   it('blurs before sampling on larger voxels, and keeps labels whole with nearestneighbour', () => {

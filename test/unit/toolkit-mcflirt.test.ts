@@ -45,9 +45,9 @@ function random(seed: number): () => number {
 
 const blobs = (() => {
   const uniform = random(3);
-  return Array.from({ length: 80 }, () => ({
+  return Array.from({ length: 150 }, () => ({
     at: [110, 140, 100].map((size) => (uniform() - 0.5) * size),
-    sigma: 5 + 6 * uniform(),
+    sigma: 3 + 5 * uniform(),
     height: uniform() < 0.5 ? -0.5 : 0.7,
   }));
 })();
@@ -135,7 +135,8 @@ describe('mcflirt', () => {
   it('gives equal bytes on equal input, and takes -refvol and -meanvol', async () => {
     await run('-in', at('dwi'), '-out', at('a'), '-refvol', '0', '-plots', '-stages', '2');
     await run('-in', at('dwi'), '-out', at('b'), '-refvol', '0', '-plots', '-stages', '2');
-    expect(await readFile(at('b.nii.gz'))).toEqual(await readFile(at('a.nii.gz')));
+    const [a, b] = [await readFile(at('a.nii.gz')), await readFile(at('b.nii.gz'))];
+    expect(a.equals(b)).toBe(true);
     expect((await readTable(at('a.par')))[0].every((v) => Math.abs(v) < 1e-3)).toBe(true);
     await run('-in', at('dwi'), '-out', at('m'), '-meanvol', '-mats', '-stages', '2');
     const [first, last] = [await readMatrix(at('m.mat/MAT_0000')), await readMatrix(at('m.mat/MAT_0006'))];

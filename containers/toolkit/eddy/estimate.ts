@@ -1,15 +1,10 @@
 /** The whole estimation: b0s to each other, weighted volumes to each other, weighted to b0s, field from movement. */
-import { chain, invert, type Matrix4 } from '../../../imaging/affine.ts';
+import { chain, invert } from '../../../imaging/affine.ts';
 import { B0_MAX } from '../../../imaging/gradients.ts';
 import { align } from './align.ts';
 import { correctVolume } from './correct.ts';
 import type { Directions } from './gp.ts';
-import {
-  linearInGradient,
-  removeCommonField,
-  removeCommonMovement,
-  separateFieldFromMovement,
-} from './separate.ts';
+import { linearInGradient, removeCommonField, separateFieldFromMovement } from './separate.ts';
 import { directionsOf, type Points, pointsAt, type Series, spreadVoxels } from './series.ts';
 import { alignToB0 } from './shells.ts';
 import { smoothedSpline } from './spline.ts';
@@ -85,7 +80,7 @@ export function estimate(
   const groups: { members: readonly number[]; directions?: Directions }[] = [];
   const share = b0s.length / all.length;
 
-  if (b0s.length > 0 && !(process.env.NOPEAS && groups.length > 1)) {
+  if (b0s.length > 0) {
     const own = b0s.map((t) => parameters[t]);
     align(series, { members: b0s, parameters: own }, points, voxelsPerPoint, {
       fwhm: b0s.length > 1 ? options.fwhm : [],
@@ -99,39 +94,50 @@ export function estimate(
   }
   if (weighted.length > 0) {
     const own = weighted.map((t) => parameters[t]);
-    const start = own.map((p) => p.slice());
     const directions = directionsOf(series, weighted);
-    const enough = weighted.length >= FEWEST_WEIGHTED;
-    const corrected = align(
-      series,
-      { members: weighted, directions, parameters: own },
-      points,
-      voxelsPerPoint,
-      {
-        fwhm: enough ? options.fwhm : [],
-        withField: true,
-        afterIteration: (now) => {
-          if (!process.env.NOCOM) removeCommonMovement(now, start);
-          if (options.linearInGradient) linearInGradient(series, weighted, now);
-        },
-        progress: (f, message) => progress(share + (1 - share) * 0.9 * f, `weighted volumes: ${message}`),
-      },
-    );
-    for (const [i, t] of weighted.entries()) parameters[t] = own[i];
     groups.push({ members: weighted, directions });
-    if (!process.env.NOSEP) separateFieldFromMovement(series, weighted, own);
-    removeCommonField(series, weighted, own);
-    if (b0s.length > 0 && !(process.env.NOPEAS && groups.length > 1)) {
-      progress(0.95, 'aligning shells to the b0s');
-      const mean = meanOf(b0s.map((t) => correctVolume(series, t, parameters[t], series.volumes[t])));
-      const b0 = smoothedSpline(mean, series.frame, options.fwhm[options.fwhm.length - 1]);
+    const enough = weighted.length >= FEWEST_WEIGHTED;
+    // In two stages: the susceptibility field must lie right on the weighted volumes while the last details are found.
+    const early = Math.max(1, options.fwhm.length - 2);
+    const last = options.fwhm[options.fwhm.length - 1];
+    const b0 =
+      b0s.length > 0
+        ? smoothedSpline(
+            meanOf(b0s.map((t) => correctVolume(series, t, parameters[t], series.volumes[t]))),
+            series.frame,
+            last,
+          )
+        : undefined;
+    for (const [stage, fwhm] of [options.fwhm.slice(0, early), options.fwhm.slice(early)].entries()) {
+      const done = stage === 0 ? 0 : early / options.fwhm.length;
+      const part = fwhm.length / options.fwhm.length;
+      const corrected = align(
+        series,
+        { members: weighted, directions, parameters: own },
+        points,
+        voxelsPerPoint,
+        {
+          fwhm: enough ? fwhm : [],
+          withField: true,
+          afterIteration: (now) => {
+            if (options.linearInGradient) linearInGradient(series, weighted, now);
+          },
+          progress: (f, message) =>
+            progress(share + (1 - share) * (done + part * f), `weighted volumes: ${message}`),
+        },
+      );
+      if (!b0) continue;
       for (let shell = 0; shell < directions.shellB.length; shell++) {
         const who = weighted.map((_, i) => i).filter((i) => directions.shellOf[i] === shell);
         const q = alignToB0(b0, series.frame, meanOf(who.map((i) => corrected[i])), points);
-        const back: Matrix4 = invert(rigidMatrix(q));
+        const back = invert(rigidMatrix(q));
         for (const i of who) setRigid(own[i], chain(rigidMatrix(own[i]), back));
       }
-    } else makeReference(parameters, parameters[0].slice());
+    }
+    separateFieldFromMovement(series, weighted, own);
+    removeCommonField(series, weighted, own);
+    for (const [i, t] of weighted.entries()) parameters[t] = own[i];
+    if (!b0) makeReference(parameters, parameters[0].slice());
   }
   return { parameters, groups, points, voxelsPerPoint };
 }

@@ -107,18 +107,3 @@ export function removeCommonField(
     for (const p of parameters) p[k] -= common;
   }
 }
-
-/**
- * Takes the movement common to all volumes out, which registration between them cannot see either.
- * @param parameters changed in place
- * @param start where each volume was before: the mean movement is measured from there
- */
-export function removeCommonMovement(
-  parameters: readonly Float64Array[],
-  start: readonly Float64Array[],
-): void {
-  for (let c = 0; c < FIELD_START; c++) {
-    const mean = parameters.reduce((sum, p, i) => sum + p[c] - start[i][c], 0) / parameters.length;
-    for (const p of parameters) p[c] -= mean;
-  }
-}

@@ -112,7 +112,7 @@ export function register(
     );
     if (level === 1 && options.search) candidates = candidates.map((c) => bestTurn(r, c, options.search));
     candidates = candidates
-      .map((c) => freedoms.reduce((m, d) => optimise(r, m.matrix, d, (last ? 0.005 : 0.02) * mm), c))
+      .map((c) => freedoms.reduce((m, d) => optimise(r, m.matrix, d, (last ? 0.001 : 0.02) * mm), c))
       .sort((a, b) => a.cost - b.cost);
     candidates = level === 0 ? distinct(candidates, centre, mm / 2).slice(0, 3) : candidates.slice(0, 1);
     if (candidates.length === 0) return { matrix: start, cost: Number.POSITIVE_INFINITY };
