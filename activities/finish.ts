@@ -141,25 +141,21 @@ function analyse(study: Study, table: readonly SubjectRow[]): CohortAnalysis | u
   );
 }
 
-/** Versions of the tools that made the results, from the subjects' own records. */
+/** Every version of tools that made the results, from the subjects' own records: two in one cohort must be seen. */
 async function toolVersions(
   study: Study,
   subjects: readonly string[],
 ): Promise<{ name: string; version: string }[]> {
-  const versions = new Map<string, string>();
+  const tools = new Map<string, Set<string>>();
   for (const subject of subjects) {
     const path = join(study.output, 'logs', `${subject}_steps.json`);
     const records: StepRecord[] = JSON.parse(await readFile(path, 'utf8').catch(() => '[]'));
     for (const { argv, tool } of records) {
-      const known = versions.get(argv[0]);
-      // More than one version in one cohort must not hide behind the first.
-      if (known === undefined) versions.set(argv[0], tool.version);
-      else if (!known.split(', ').includes(tool.version)) versions.set(argv[0], `${known}, ${tool.version}`);
+      const names = tools.get(tool.version) ?? new Set();
+      tools.set(tool.version, names.add(argv[0]));
     }
   }
-  return [...versions]
-    .map(([name, version]) => ({ name, version }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...tools].map(([version, names]) => ({ name: [...names].sort().join(', '), version }));
 }
 
 function methods(study: Study, tools: readonly { name: string; version: string }[]): string[] {

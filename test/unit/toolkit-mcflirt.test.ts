@@ -97,7 +97,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('mcflirt', () => {
-  const { series, truth } = simulate(0.05);
+  const { series, truth } = simulate(0.02);
   const centre = centreOfMass(volumeOf(series, 3), GRID);
   const at = (name: string) => join(folder, name);
 
@@ -107,7 +107,7 @@ describe('mcflirt', () => {
     const mats = await Promise.all(
       truth.map((_, t) => readMatrix(at(`dwi_mcf.mat/MAT_${String(t).padStart(4, '0')}`))),
     );
-    // 4 mm voxels at SNR 20: 1/40 voxel. The motion itself reaches 5 mm.
+    // 4 mm voxels, noise of a tenth of the contrast within the head: 1/40 voxel. The motion itself reaches 5 mm.
     for (const [t, m] of mats.entries()) expect(rmsDeviation(truth[t], m, centre)).toBeLessThan(0.1);
     expect(rmsDeviation(truth[0], identity(), centre)).toBeGreaterThan(4);
 

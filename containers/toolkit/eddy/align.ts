@@ -27,7 +27,7 @@ export interface AlignOptions {
   readonly withField: boolean;
   /** Called with all parameters after each iteration; may change them. */
   readonly afterIteration: (parameters: readonly Float64Array[]) => void;
-  readonly progress: (fraction: number, message: string) => void;
+  readonly progress: (fraction: number) => void;
 }
 
 /** Halvings of a step that makes matters worse before the volume stays where it is. */
@@ -87,6 +87,7 @@ export function align(
       volumes.fill(predictor);
     }
     for (const [i, v] of moving.entries()) {
+      if (!volumes.predictable(i)) continue;
       volumes.predict(predictor, i, predicted);
       const before = misfit(corrected[i], predicted, missing[i]);
       let next = step(v, parameters[i], points, predicted, missing[i], options.withField);
@@ -100,10 +101,7 @@ export function align(
         next = next.map((value, c) => 0.5 * (value + parameters[i][c]));
       }
       volumes.fillFrom(i, predicted);
-      options.progress(
-        (iteration + (i + 1) / members.length) / options.fwhm.length,
-        `iteration ${iteration + 1} of ${options.fwhm.length}`,
-      );
+      options.progress((iteration + (i + 1) / members.length) / options.fwhm.length);
     }
     options.afterIteration(parameters);
   }

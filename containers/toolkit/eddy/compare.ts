@@ -8,6 +8,8 @@ import { judgeSlices, type SliceStatistics, sliceSums } from './outliers.ts';
 /** Slice of a point that lies outside the acquired image. */
 export const OUTSIDE = -1;
 
+/** Fewest b0s, and fewest volumes of a shell, that can predict one another. */
+const FEWEST = { b0: 2, shell: 5 } as const;
 /** Fewest volumes of which one can be called an outlier. */
 const FEWEST_TO_JUDGE = 3;
 
@@ -76,6 +78,17 @@ export class Comparison {
     return predictor(this.directions, estimateHyperparameters(this.directions, moments), moments);
   }
 
+  /** Volumes of the same kind: b0s, or of one shell. */
+  private kin(volume: number): number {
+    const shells = this.directions?.shellOf;
+    return shells ? shells.filter((s) => s === shells[volume]).length : this.corrected.length;
+  }
+
+  /** True where the others suffice to predict a volume. */
+  predictable(volume: number): boolean {
+    return this.kin(volume) >= (this.directions ? FEWEST.shell : FEWEST.b0);
+  }
+
   /** Prediction of a volume by the others, into `out`. */
   predict(p: Predictor, volume: number, out: Float32Array): void {
     predict(p.others, volume, this.corrected, out);
@@ -114,8 +127,6 @@ export class Comparison {
    * @param measured the intensities of a volume as measured, where predictions stand in for them now
    */
   judge(p: Predictor, measured: (volume: number) => Float32Array): void {
-    const n = this.corrected.length;
-    if (n < FEWEST_TO_JUDGE) return;
     const { slices } = this.statistics;
     const sums = this.corrected.map((y, i) => {
       const observed = this.missing[i].includes(1) ? measured(i) : y;
@@ -125,6 +136,7 @@ export class Comparison {
     const shellOf = (i: number) => this.directions?.shellOf[i] ?? 0;
     for (let shell = 0; shell < (this.directions?.shellB.length ?? 1); shell++) {
       const who = sums.map((_, i) => i).filter((i) => shellOf(i) === shell);
+      if (who.length < FEWEST_TO_JUDGE || !this.predictable(who[0])) continue;
       const part = judgeSlices(
         who.map((i) => sums[i]),
         this.voxelsPerPoint,

@@ -32,13 +32,11 @@ export interface Estimate {
 
 /** Points at which volumes are compared: enough for thousandths of a voxel, few enough for speed. */
 const MOST_POINTS = 30_000;
-/** Fewer weighted volumes than this cannot predict each other. */
-const FEWEST_WEIGHTED = 5;
-
-/** Right-multiplies all transforms so that `reference` becomes the identity. */
-function makeReference(parameters: readonly Float64Array[], reference: Float64Array): void {
-  const back = invert(rigidMatrix(reference));
+/** Right-multiplies all transforms so that the first becomes the identity. */
+function makeReference(parameters: readonly Float64Array[]): void {
+  const back = invert(rigidMatrix(parameters[0]));
   for (const p of parameters) setRigid(p, chain(rigidMatrix(p), back));
+  parameters[0].fill(0, 0, FIELD_START);
 }
 
 /** Movement between b0s carried to the weighted volumes: linear in time between b0s of one run, else the nearest b0's. */
@@ -63,7 +61,56 @@ function carryMovement(
 }
 
 /**
- * Estimates movement, eddy-current fields and outlier slices of a series.
+ * Registers the weighted volumes to each other, each shell to the b0s, and tells field from movement.
+ * @param parameters of all volumes; those of weighted volumes are replaced
+ */
+function estimateWeighted(
+  series: Series,
+  b0s: readonly number[],
+  weighted: readonly number[],
+  directions: Directions,
+  parameters: Float64Array[],
+  at: { readonly points: Points; readonly voxelsPerPoint: number },
+  options: EstimateOptions,
+  progress: (fraction: number, message: string) => void,
+): void {
+  const { points, voxelsPerPoint } = at;
+  const { fwhm } = options;
+  const own = weighted.map((t) => parameters[t]);
+  const b0 = b0s.length > 0 ? meanB0(series, b0s, parameters, fwhm[fwhm.length - 1]) : undefined;
+  const group = { members: weighted, directions, parameters: own };
+  // In two stages: the susceptibility field must lie right on the weighted volumes while the last details are found.
+  const early = Math.max(1, fwhm.length - 2);
+  for (const [from, to] of [
+    [0, early],
+    [early, fwhm.length],
+  ]) {
+    const corrected = align(series, group, points, voxelsPerPoint, {
+      fwhm: fwhm.slice(from, to),
+      withField: true,
+      afterIteration: (now) => {
+        if (options.linearInGradient) linearInGradient(series, weighted, now);
+      },
+      progress: (f) => {
+        const done = from + (to - from) * f;
+        progress(done / fwhm.length, `weighted volumes, iteration ${Math.ceil(done)} of ${fwhm.length}`);
+      },
+    });
+    if (!b0) continue;
+    for (let shell = 0; shell < directions.shellB.length; shell++) {
+      const who = weighted.map((_, i) => i).filter((i) => directions.shellOf[i] === shell);
+      const q = alignToB0(b0, series.frame, meanOf(who.map((i) => corrected[i])), points);
+      const back = invert(rigidMatrix(q));
+      for (const i of who) setRigid(own[i], chain(rigidMatrix(own[i]), back));
+    }
+  }
+  separateFieldFromMovement(series, weighted, own);
+  removeCommonField(series, weighted, own);
+  for (const [i, t] of weighted.entries()) parameters[t] = own[i];
+}
+
+/**
+ * Estimates movement and eddy-current fields of a series.
  * The first b0 (or volume 0 where there is none) is the reference of movement.
  */
 export function estimate(
@@ -81,65 +128,38 @@ export function estimate(
   const share = b0s.length / all.length;
 
   if (b0s.length > 0) {
+    groups.push({ members: b0s });
     const own = b0s.map((t) => parameters[t]);
     align(series, { members: b0s, parameters: own }, points, voxelsPerPoint, {
-      fwhm: b0s.length > 1 ? options.fwhm : [],
+      fwhm: options.fwhm,
       withField: false,
-      afterIteration: (now) => makeReference(now, now[0].slice()),
-      progress: (f, message) => progress(share * f, `b0 volumes: ${message}`),
+      afterIteration: makeReference,
+      progress: (f) => progress(share * f, `b0 volumes, ${Math.round(100 * f)} %`),
     });
     for (const [i, t] of b0s.entries()) parameters[t] = own[i];
-    groups.push({ members: b0s });
     for (const t of weighted) carryMovement(series, b0s, parameters, t);
   }
   if (weighted.length > 0) {
-    const own = weighted.map((t) => parameters[t]);
     const directions = directionsOf(series, weighted);
     groups.push({ members: weighted, directions });
-    const enough = weighted.length >= FEWEST_WEIGHTED;
-    // In two stages: the susceptibility field must lie right on the weighted volumes while the last details are found.
-    const early = Math.max(1, options.fwhm.length - 2);
-    const last = options.fwhm[options.fwhm.length - 1];
-    const b0 =
-      b0s.length > 0
-        ? smoothedSpline(
-            meanOf(b0s.map((t) => correctVolume(series, t, parameters[t], series.volumes[t]))),
-            series.frame,
-            last,
-          )
-        : undefined;
-    for (const [stage, fwhm] of [options.fwhm.slice(0, early), options.fwhm.slice(early)].entries()) {
-      const done = stage === 0 ? 0 : early / options.fwhm.length;
-      const part = fwhm.length / options.fwhm.length;
-      const corrected = align(
-        series,
-        { members: weighted, directions, parameters: own },
-        points,
-        voxelsPerPoint,
-        {
-          fwhm: enough ? fwhm : [],
-          withField: true,
-          afterIteration: (now) => {
-            if (options.linearInGradient) linearInGradient(series, weighted, now);
-          },
-          progress: (f, message) =>
-            progress(share + (1 - share) * (done + part * f), `weighted volumes: ${message}`),
-        },
-      );
-      if (!b0) continue;
-      for (let shell = 0; shell < directions.shellB.length; shell++) {
-        const who = weighted.map((_, i) => i).filter((i) => directions.shellOf[i] === shell);
-        const q = alignToB0(b0, series.frame, meanOf(who.map((i) => corrected[i])), points);
-        const back = invert(rigidMatrix(q));
-        for (const i of who) setRigid(own[i], chain(rigidMatrix(own[i]), back));
-      }
-    }
-    separateFieldFromMovement(series, weighted, own);
-    removeCommonField(series, weighted, own);
-    for (const [i, t] of weighted.entries()) parameters[t] = own[i];
-    if (!b0) makeReference(parameters, parameters[0].slice());
+    const at = { points, voxelsPerPoint };
+    estimateWeighted(series, b0s, weighted, directions, parameters, at, options, (f, message) =>
+      progress(share + (1 - share) * f, message),
+    );
   }
+  if (b0s.length === 0) makeReference(parameters);
   return { parameters, groups, points, voxelsPerPoint };
+}
+
+/** Spline coefficients of the mean of the corrected b0s, smoothed by `fwhm` mm. */
+function meanB0(
+  series: Series,
+  b0s: readonly number[],
+  parameters: readonly Float64Array[],
+  fwhm: number,
+): Float32Array {
+  const corrected = b0s.map((t) => correctVolume(series, t, parameters[t], series.volumes[t]));
+  return smoothedSpline(meanOf(corrected), series.frame, fwhm);
 }
 
 function meanOf(data: readonly Float32Array[]): Float32Array {

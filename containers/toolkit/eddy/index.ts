@@ -196,12 +196,12 @@ export const eddy: Tool<Key> = {
       found,
       options.has('repol'),
       { ...image, data: new Float32Array(image.data.length) },
-      (f) => progress(0.65 + 0.25 * f, 'resampling'),
+      (f) => progress(0.65 + 0.24 * f, 'resampling'),
     );
     const { outliers, corrected } = result;
-    if (options.has('verbose')) progress(0.9, `${outliers.length} outlier slices`);
+    if (options.has('verbose')) progress(0.9, `${outliers.length} outlier slices found`);
     if (options.has('cnr')) await writeImage(`${out}.eddy_cnr_maps.nii.gz`, cnrMaps(series, result));
-    progress(0.9, 'writing');
+    progress(0.91, 'writing');
     const neurological = isNeurological(image.grid);
     const slices = image.grid.dims[2];
     const texts = {
