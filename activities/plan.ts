@@ -25,9 +25,13 @@ async function checkRegions({ template, rois }: Study): Promise<void> {
 
 /**
  * The plan of a study, which stays fixed while a cohort runs, and its subjects.
+ * @param nCpus steps that run at the same time
  * @throws DeltaMdError for a wrong participants table, or regions on another grid than the template
  */
-export async function planCohort(study: Study): Promise<{ plan: StudyPlan; subjects: SubjectEntry[] }> {
+export async function planCohort(
+  study: Study,
+  nCpus: number,
+): Promise<{ plan: StudyPlan; subjects: SubjectEntry[] }> {
   await checkRegions(study);
   const label = (role: string) => study.sessions.find((session) => session.role === role)?.label;
   const { resources } = study;
@@ -48,7 +52,7 @@ export async function planCohort(study: Study): Promise<{ plan: StudyPlan; subje
     cpus: resources.cpus,
     memoryMiB: resources.memoryMiB,
     timeFactor: resources.timeFactor,
-    subjectsAtOnce: resources.subjectsAtOnce,
+    subjectsAtOnce: resources.subjectsAtOnce ?? nCpus,
   };
   return {
     plan,

@@ -1,4 +1,5 @@
 /** Commands' way to a study: load it, say everything that is wrong, apply what the command line changes. */
+import { cpus } from 'node:os';
 import { resolve } from 'node:path';
 import { planCohort } from '../activities/plan.ts';
 import { loadStudy } from '../config/load.ts';
@@ -26,6 +27,8 @@ export interface Selection {
   readonly participantLabel?: readonly string[];
   /** One label, without `ses-`: only that session, so MD and no change. */
   readonly sessionLabel?: string;
+  /** Steps at the same time; all cores by default. */
+  readonly nCpus?: number;
 }
 
 export const withPrefix = (label: string): string => (label.startsWith('sub-') ? label : `sub-${label}`);
@@ -33,7 +36,7 @@ export const withPrefix = (label: string): string => (label.startsWith('sub-') ?
 /** Plan and subjects of a study, narrowed by a selection. @throws CommandError for labels the study does not have */
 export async function planRun(
   study: Study,
-  { participantLabel = [], sessionLabel }: Selection = {},
+  { participantLabel = [], sessionLabel, nCpus = cpus().length }: Selection = {},
 ): Promise<{ plan: StudyPlan; subjects: SubjectEntry[] }> {
   let narrowed = study;
   if (sessionLabel !== undefined) {
@@ -47,7 +50,7 @@ export async function planRun(
   }
   let planned: { plan: StudyPlan; subjects: SubjectEntry[] };
   try {
-    planned = await planCohort(narrowed);
+    planned = await planCohort(narrowed, nCpus);
   } catch (error) {
     if (error instanceof DeltaMdError)
       throw new CommandError(`${error.message}\n    ${error.failure.remedy}`, EXIT.badInput);

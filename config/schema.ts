@@ -120,7 +120,12 @@ const resources = z
       .min(256)
       .default(16384)
       .describe('Memory a step may use at most, MiB, when it is tried again after running out.'),
-    subjectsAtOnce: z.number().int().min(1).default(2).describe('Subjects processed at the same time.'),
+    subjectsAtOnce: z
+      .number()
+      .int()
+      .min(1)
+      .optional()
+      .describe('Subjects processed at the same time; by default as many as steps (--n-cpus, or all cores).'),
     timeFactor: z
       .number()
       .positive()

@@ -41,7 +41,7 @@ export function register(program: Command): void {
         );
       }
       const study = await requireStudy(file);
-      const { plan, subjects } = await planRun(study);
+      const { plan, subjects } = await planRun(study, { nCpus: options.nCpus });
       const result = await runToEnd(plan, options, out, (host) => startCohort(host, { plan, subjects }));
       for (const line of await resultLines(study.output)) out.say(line);
       out.say();

@@ -67,7 +67,7 @@ Exit codes: 0 all done, 1 some subjects failed, 2 bad input, 3 infrastructure`,
       const out = output(options.json);
       const study = await requireStudy(file, options.workDir);
       const named = subjects.map(withPrefix);
-      const { plan, subjects: entries } = await planRun(study);
+      const { plan, subjects: entries } = await planRun(study, { nCpus: options.nCpus });
       const result = await runToEnd(plan, options, out, async (host) => {
         if (await isRunning(host, study.study)) {
           const handle: CohortHandle = host.client.workflow.getHandle(cohortId(study.study));

@@ -5,29 +5,14 @@
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ImagingError } from '../errors.ts';
-import { formatBvals, formatBvecs } from '../gradients.ts';
 import { writeImage } from '../nifti.ts';
 import { derivativeDescription, json, table, writeDescriptions } from './description.ts';
 import { ROI_NAMES } from './regions.ts';
-import {
-  type Artefacts,
-  DEFAULT_ARTEFACTS,
-  DEFAULT_PROTOCOL,
-  NO_CHANGE,
-  type Protocol,
-  type SimulatedSession,
-  type SimulatedSet,
-  simulateSession,
-} from './session.ts';
-import { anatomyOf, regionalMd } from './subject.ts';
-import {
-  buildPhantom,
-  fractionalAnisotropy,
-  meanDiffusivity,
-  onTemplate,
-  type Phantom,
-  templateFa,
-} from './template.ts';
+import { type Artefacts, DEFAULT_ARTEFACTS, DEFAULT_PROTOCOL, NO_CHANGE, type Protocol } from './session.ts';
+import type { SessionJob } from './session-worker.ts';
+import { FIELD_OF_VIEW } from './subject.ts';
+import { buildPhantom, onTemplate, type Phantom, templateFa } from './template.ts';
+import { sessionThreads, shareMemory, writeSessions } from './threads.ts';
 import { DEFAULT_EFFECTS, drawCohort, type Group, type Participant, type PlantedEffects } from './trial.ts';
 
 export interface CohortOptions {
@@ -41,6 +26,8 @@ export interface CohortOptions {
   readonly effects?: PlantedEffects;
   /** Also write each session's true field, mask, FA, MD, template coordinates and motion. */
   readonly truthMaps?: boolean;
+  /** Sessions simulated at the same time. The data do not depend on it. Default: one per core. */
+  readonly threads?: number;
 }
 
 /** A cohort of 8 scanned twice: about half a minute of CPU to simulate. */
@@ -65,9 +52,6 @@ export interface SimulatedCohort {
 }
 
 export const SESSIONS = ['baseline', '24h'] as const;
-
-const ECHO_TIME = 0.075;
-const REPETITION_TIME = 8;
 
 /**
  * Simulates and writes a cohort. Equal options give equal bytes in every file.
@@ -111,7 +95,7 @@ export async function simulateCohort(
   }
 }
 
-function checkOptions({ groups, protocol, artefacts, seed }: CohortOptions): void {
+function checkOptions({ groups, protocol, artefacts, seed, threads = 1 }: CohortOptions): void {
   const { voxelMm, directions, b0s, bvalue, readoutSeconds } = { ...DEFAULT_PROTOCOL, ...protocol };
   const { snr } = { ...DEFAULT_ARTEFACTS, ...artefacts };
   const whole = (value: number, least: number) => Number.isInteger(value) && value >= least;
@@ -119,6 +103,7 @@ function checkOptions({ groups, protocol, artefacts, seed }: CohortOptions): voi
     [Number.isInteger(seed), 'the seed must be a whole number'],
     [whole(groups.vehicle, 0) && whole(groups.ketamine, 0), 'groups need whole numbers of participants'],
     [groups.vehicle + groups.ketamine > 0, 'a cohort needs at least one participant'],
+    [whole(threads, 1), 'threads must be a whole number of 1 or more'],
     [voxelMm >= 1 && voxelMm <= 8, 'voxels must be between 1 and 8 mm'],
     [whole(directions, 6), 'a tensor needs at least 6 directions'],
     [whole(b0s, 1), 'each set needs at least one b0'],
@@ -127,6 +112,12 @@ function checkOptions({ groups, protocol, artefacts, seed }: CohortOptions): voi
     [snr > 0, 'the signal-to-noise ratio must be above 0'],
   ];
   for (const [met, demand] of demands) if (!met) throw new RangeError(`simulate: ${demand}`);
+}
+
+/** Memory that simulating one session takes at most, as measured: its volumes in float32 about three times. */
+function sessionBytes({ voxelMm, directions, b0s }: Protocol): number {
+  const [x, y, z] = FIELD_OF_VIEW;
+  return 150e6 + 3 * 4 * 2 * (directions + b0s) * ((x * y * z) / voxelMm ** 3);
 }
 
 async function writeCohort(
@@ -139,7 +130,12 @@ async function writeCohort(
   const artefacts = { ...DEFAULT_ARTEFACTS, ...options.artefacts };
   const effects = options.effects ?? DEFAULT_EFFECTS;
   const participants = drawCohort(seed, options.groups, effects);
-  const phantom = buildPhantom();
+  const threads = sessionThreads(
+    options.threads,
+    SESSIONS.length * participants.length,
+    sessionBytes(protocol),
+  );
+  const phantom = threads > 1 ? shareMemory(buildPhantom()) : buildPhantom();
   const template = join(folder, 'derivatives', 'template');
   const truth = join(folder, 'derivatives', 'truth');
   await mkdir(template, { recursive: true });
@@ -147,33 +143,30 @@ async function writeCohort(
   await writeDescriptions(folder, participants);
   await writeTemplate(template, phantom);
 
-  const roiMd: (string | number)[][] = [['participant_id', 'session', 'roi', 'md']];
-  for (const [s, participant] of participants.entries()) {
-    const subject = `sub-${participant.label}`;
-    const anatomy = anatomyOf(seed, participant.label, artefacts.anatomy);
-    for (const [v, session] of SESSIONS.entries()) {
-      const change = session === 'baseline' ? NO_CHANGE : participant.change;
-      const simulated = simulateSession({
+  const jobs = participants.flatMap(({ label, change }) =>
+    SESSIONS.map(
+      (session): SessionJob => ({
+        folder,
         phantom,
         seed,
-        subject: participant.label,
+        subject: label,
         session,
-        change,
+        change: session === SESSIONS[0] ? NO_CHANGE : change,
         protocol,
         artefacts,
-      });
-      const stem = `${subject}_ses-${session}`;
-      const dwi = join(folder, subject, `ses-${session}`, 'dwi');
-      await mkdir(dwi, { recursive: true });
-      await writeSet(join(dwi, `${stem}_dir-AP_dwi`), simulated.ap);
-      await writeSet(join(dwi, `${stem}_dir-PA_dwi`), simulated.pa);
-      if (options.truthMaps) await writeTruthMaps(join(truth, stem), simulated);
-      for (const [r, md] of regionalMd(phantom, anatomy, change).entries())
-        roiMd.push([subject, session, ROI_NAMES[r], md.toExponential(6)]);
-      const done = SESSIONS.length * s + v + 1;
-      onProgress(done / (SESSIONS.length * participants.length), `${subject}, session ${session}`);
-    }
-  }
+        truthMaps: options.truthMaps ?? false,
+      }),
+    ),
+  );
+  let done = 0;
+  const regionalMd = await writeSessions(jobs, threads, ({ subject, session }) => {
+    done++;
+    onProgress(done / jobs.length, `sub-${subject}, session ${session}`);
+  });
+  const roiMd: (string | number)[][] = [['participant_id', 'session', 'roi', 'md']];
+  for (const [i, { subject, session }] of jobs.entries())
+    for (const [r, name] of ROI_NAMES.entries())
+      roiMd.push([`sub-${subject}`, session, name, regionalMd[i][r].toExponential(6)]);
   await writeFile(join(truth, 'truth_roi_md.tsv'), table(roiMd));
   await writeFile(
     join(truth, 'truth.json'),
@@ -194,53 +187,6 @@ async function writeCohort(
     }),
   );
   return participants;
-}
-
-async function writeSet(stem: string, set: SimulatedSet): Promise<void> {
-  const { direction, readoutSeconds } = set.acquisition;
-  const lines = set.image.grid.dims[1];
-  await writeImage(`${stem}.nii.gz`, set.image, { type: 'int16', volumeSeconds: REPETITION_TIME });
-  await writeFile(`${stem}.bval`, formatBvals(set.gradients.bvals));
-  await writeFile(`${stem}.bvec`, formatBvecs(set.gradients.bvecs));
-  await writeFile(
-    `${stem}.json`,
-    json({
-      Manufacturer: 'delta-md simulator',
-      MagneticFieldStrength: 3,
-      PulseSequenceType: 'Spin Echo EPI',
-      EchoTime: ECHO_TIME,
-      RepetitionTime: REPETITION_TIME,
-      FlipAngle: 90,
-      PhaseEncodingDirection: direction[1] < 0 ? 'j-' : 'j',
-      TotalReadoutTime: readoutSeconds,
-      EffectiveEchoSpacing: Number((readoutSeconds / (lines - 1)).toPrecision(8)),
-      ReconMatrixPE: lines,
-    }),
-  );
-}
-
-async function writeTruthMaps(stem: string, session: SimulatedSession): Promise<void> {
-  const { grid, truth } = session;
-  const { fieldHz, brain, tensor, template } = truth;
-  await writeImage(`${stem}_field.nii.gz`, fieldHz);
-  await writeImage(`${stem}_mask.nii.gz`, brain, { type: 'uint8' });
-  await writeImage(`${stem}_FA.nii.gz`, { grid, volumes: 1, data: fractionalAnisotropy(tensor.data) });
-  await writeImage(`${stem}_MD.nii.gz`, { grid, volumes: 1, data: meanDiffusivity(tensor.data) });
-  await writeImage(`${stem}_template.nii.gz`, template);
-  const set = ({ motion, eddy }: SimulatedSet) => ({
-    motion,
-    eddy: eddy.map((field) => Array.from(field)),
-  });
-  await writeFile(
-    `${stem}_truth.json`,
-    json({
-      conventions:
-        'motion: mm and radians about the centre of the grid, world axes, relative to the first volume of AP. ' +
-        'eddy: Hz over mm from the centre along the voxel axes, coefficients of x y z xx yy zz xy xz yz.',
-      ap: set(session.ap),
-      pa: set(session.pa),
-    }),
-  );
 }
 
 async function writeTemplate(folder: string, phantom: Phantom): Promise<void> {

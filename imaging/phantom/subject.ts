@@ -2,9 +2,9 @@
 import { chain, invert, type Matrix4, rotation, scaling, transformPoint, translation } from '../affine.ts';
 import { type Dims, type Grid, voxelCount } from '../image.ts';
 import { sampleLinear } from '../interpolate.ts';
+import { sampleSpline } from '../spline.ts';
 import { type RandomStream, randomStream } from './random.ts';
 import { ROI_NAMES, type RoiName } from './regions.ts';
-import { sampleInterior } from './spline.ts';
 import { meanDiffusivity, type Phantom } from './template.ts';
 
 /** Middle of the head in template mm: poses and fields of view turn about it. */
@@ -70,9 +70,9 @@ export function templateCoordinates(anatomy: Anatomy, grid: Grid, voxelToHead: M
         const a = k[0] * x + k[3];
         const b = k[5] * y + k[7];
         const c = k[10] * z + k[11];
-        out[o] = x + sampleInterior(anatomy.warp[0], anatomy.knotDims, a, b, c);
-        out[n + o] = y + sampleInterior(anatomy.warp[1], anatomy.knotDims, a, b, c);
-        out[2 * n + o] = z + sampleInterior(anatomy.warp[2], anatomy.knotDims, a, b, c);
+        out[o] = x + sampleSpline(anatomy.warp[0], anatomy.knotDims, a, b, c);
+        out[n + o] = y + sampleSpline(anatomy.warp[1], anatomy.knotDims, a, b, c);
+        out[2 * n + o] = z + sampleSpline(anatomy.warp[2], anatomy.knotDims, a, b, c);
       }
   return out;
 }
@@ -218,7 +218,7 @@ export interface Position {
 }
 
 /** Field of view in mm along the voxel axes: a whole head. */
-const FIELD_OF_VIEW = [186, 222, 162] as const;
+export const FIELD_OF_VIEW = [186, 222, 162] as const;
 
 /** Draws a head position and a field of view tilted with it; dims are even, as topup's schedule wants. */
 export function drawPosition(random: RandomStream, voxelMm: number, orientation: 'LAS' | 'RAS'): Position {

@@ -105,7 +105,7 @@ describe('a good study file', () => {
         ],
       },
       runtime: { kind: 'process' },
-      resources: { cpus: 2, memoryMiB: 4096, memoryLimitMiB: 16384, subjectsAtOnce: 2, timeFactor: 1 },
+      resources: { cpus: 2, memoryMiB: 4096, memoryLimitMiB: 16384, timeFactor: 1 },
       retries: { tool: 1 },
       profile: { name: 'toolkit', motion: 'estimate' },
     });

@@ -9,6 +9,7 @@ import {
   splineCoefficients,
 } from '../../imaging/interpolate.ts';
 import { SIGMA_TO_FWHM, smooth } from '../../imaging/smooth.ts';
+import { sampleSplineGradient } from '../../imaging/spline.ts';
 
 const DIMS: Dims = [13, 10, 40];
 
@@ -66,6 +67,41 @@ describe('cubic B-spline', () => {
     // Fourth order: the fourth derivative / 384, with steps of 0.52, 0.35 and 0.32 rad: 2e-4 + 0.4e-4 + 0.3e-4.
     expect(worst).toBeLessThan(2.8e-4);
     expect(worst).toBeGreaterThan(5e-5);
+  });
+
+  it('is the sum over mirrored coefficients that it should be, with the gradient, up to the edges', () => {
+    const random = noise(11);
+    const c = fill(DIMS, () => random());
+    /** The cubic B-spline itself. */
+    const b = (t: number) => {
+      const a = Math.abs(t);
+      return a < 1 ? 2 / 3 - a * a + (a * a * a) / 2 : a < 2 ? (2 - a) ** 3 / 6 : 0;
+    };
+    const fold = (i: number, n: number) => (i < 0 ? -i : i > n - 1 ? 2 * n - 2 - i : i);
+    const sum = (x: number, y: number, z: number) => {
+      let total = 0;
+      for (let k = Math.floor(z) - 1; k < z + 2; k++)
+        for (let j = Math.floor(y) - 1; j < y + 2; j++)
+          for (let i = Math.floor(x) - 1; i < x + 2; i++)
+            total +=
+              b(x - i) *
+              b(y - j) *
+              b(z - k) *
+              c[fold(i, DIMS[0]) + DIMS[0] * (fold(j, DIMS[1]) + DIMS[1] * fold(k, DIMS[2]))];
+      return total;
+    };
+    const h = 1e-4;
+    const out = new Float64Array(4);
+    for (const [x, y, z] of points(DIMS, -0.4)) {
+      expect(sampleSpline(c, DIMS, x, y, z)).toBeCloseTo(sum(x, y, z), 12);
+      expect(sampleSplineGradient(c, DIMS, x, y, z, out)).toBe(true);
+      expect(out[0]).toBeCloseTo(sum(x, y, z), 12);
+      // Central differences: the third derivative, up to a few, times h^2 / 6.
+      expect(out[1]).toBeCloseTo((sum(x + h, y, z) - sum(x - h, y, z)) / (2 * h), 6);
+      expect(out[2]).toBeCloseTo((sum(x, y + h, z) - sum(x, y - h, z)) / (2 * h), 6);
+      expect(out[3]).toBeCloseTo((sum(x, y, z + h) - sum(x, y, z - h)) / (2 * h), 6);
+    }
+    expect(sampleSplineGradient(c, DIMS, -0.6, 1, 1, out)).toBe(false);
   });
 
   it('keeps constants up to half a voxel beyond the edge, and is `outside` further out', () => {

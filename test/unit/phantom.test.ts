@@ -29,7 +29,6 @@ import {
 } from '../../imaging/phantom/index.ts';
 import { randomStream } from '../../imaging/phantom/random.ts';
 import { motionMatrix } from '../../imaging/phantom/scanner.ts';
-import * as fast from '../../imaging/phantom/spline.ts';
 import { changeMap } from '../../imaging/phantom/subject.ts';
 import { TISSUES } from '../../imaging/phantom/template.ts';
 import { drawCohort } from '../../imaging/phantom/trial.ts';
@@ -85,24 +84,6 @@ describe('random streams', () => {
     expect(Math.abs(moment(2) - 1)).toBeLessThan(5 * Math.SQRT2 * se);
     expect(Math.abs(moment(4) - 3)).toBeLessThan(5 * Math.sqrt(96) * se);
     expect(Math.abs(moment(2, b))).toBeLessThan(5 * se);
-  });
-});
-
-describe('fast splines', () => {
-  it('agree with imaging/interpolate', () => {
-    const dims = [20, 18, 19] as const;
-    const random = randomStream('spline');
-    const data = Float32Array.from({ length: 20 * 18 * 19 }, () => 100 * random.uniform());
-    const reference = splineCoefficients(data, dims);
-    const coefficients = fast.splineCoefficients(data, dims);
-    for (let i = 0; i < 500; i++) {
-      const [x, y, z] = dims.map((n) => (n - 1) * random.uniform());
-      // float32 sums of coefficients up to about 1000.
-      expect(fast.sampleInterior(coefficients, dims, x, y, z)).toBeCloseTo(
-        sampleSpline(reference, dims, x, y, z),
-        2,
-      );
-    }
   });
 });
 

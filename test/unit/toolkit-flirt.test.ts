@@ -414,8 +414,9 @@ describe.skipIf(!existsSync(canon))('two sessions of one head (shared/reference/
     const [reference, source] = [await load('ses-1_dtifit_wls_FA'), await load('ses-2_dtifit_wls_FA')];
     const fsl = await readMatrix(join(canon, 'ses-2_to_ses-1.mat'));
     const { matrix } = register(reference, source, { ...DEFAULTS, dof: 6 });
-    // 0.63 mm from FSL's: a fifth of a voxel, mostly 0.6 degrees about y, where FSL stops short of the cost's minimum
-    // (every cost here is lower at ours). Both are judged by MD, which neither has used.
+    // Measured 0.63 mm from FSL's, a fifth of a voxel, mostly 0.6 degrees about y; there is no truth to say whose error that
+    // is. The bound is that figure with room, so it guards against change. Correlation ratio and normalized correlation
+    // are lower at ours, and MD, which neither registration has used, is no worse aligned.
     expect(rmsDeviation(fsl, matrix, centreOfMass(reference.data, reference.grid))).toBeLessThan(0.8);
     const [md1, md2, mask] = [
       await load('ses-1_dtifit_wls_MD'),

@@ -141,7 +141,12 @@ describe('spline fields', () => {
     const all = [gridBases(DIMS, [3, 5, 2]), bases] as const;
     const weights = [[noise(SIZE, 2), noise(SIZE, 3)], [noise(SIZE, 4)]];
     const shared = [all[0], [all[0][0], all[1][1], all[0][2]] as const] as const;
-    const apply = curvature(shared, weights);
+    const applyTo = curvature(shared, weights);
+    const apply = (v: Float64Array) => {
+      const out = new Float64Array(count);
+      applyTo(v, out);
+      return out;
+    };
     const [a, b] = [new Float64Array(noise(count, 5)), new Float64Array(noise(count, 6))];
     const product = apply(a);
     expect(dot(product, b)).toBeCloseTo(dot(a, apply(b)), 2);

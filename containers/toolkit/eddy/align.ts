@@ -53,6 +53,7 @@ export function align(
   const { corrected, sliceOf, missing } = volumes;
   const predicted = new Float32Array(count);
   const trial = new Float32Array(count);
+  const weights = new Float32Array(count);
   let moving: Moving[] = [];
 
   const smoothBy = (fwhm: number) => {
@@ -89,11 +90,12 @@ export function align(
     for (const [i, v] of moving.entries()) {
       if (!volumes.predictable(i)) continue;
       volumes.predict(predictor, i, predicted);
-      const before = misfit(corrected[i], predicted, missing[i]);
-      let next = step(v, parameters[i], points, predicted, missing[i], options.withField);
+      for (let s = 0; s < count; s++) weights[s] = missing[i][s] !== 0 ? 0 : 1;
+      const before = misfit(corrected[i], predicted, weights);
+      let next = step(v, parameters[i], points, predicted, weights, options.withField);
       for (let half = 0; half <= HALVINGS; half++) {
         correctedAt(v, next, points, trial, sliceOf[i]);
-        if (misfit(trial, predicted, missing[i]) <= before) {
+        if (misfit(trial, predicted, weights) <= before) {
           parameters[i] = next;
           corrected[i].set(trial);
           break;
@@ -109,14 +111,14 @@ export function align(
   return corrected;
 }
 
-/** Squared difference from the prediction that no gain can explain, over points that are not missing. */
-function misfit(y: Float32Array, predicted: Float32Array, missing: Uint8Array): number {
+/** Weighted squared difference from the prediction that no gain can explain. */
+function misfit(y: Float32Array, predicted: Float32Array, weights: Float32Array): number {
   let [yy, yp, pp] = [0, 0, 0];
   for (let s = 0; s < y.length; s++) {
-    if (missing[s] !== 0) continue;
-    yy += y[s] * y[s];
-    yp += y[s] * predicted[s];
-    pp += predicted[s] * predicted[s];
+    const wy = weights[s] * y[s];
+    yy += wy * y[s];
+    yp += wy * predicted[s];
+    pp += weights[s] * predicted[s] * predicted[s];
   }
   return yy > 0 ? pp - (yp * yp) / yy : pp;
 }

@@ -40,7 +40,7 @@ function angleBetweenAxes(v: Float64Array, i: number, j: number): number {
 }
 
 /** Covariance of the signal alone, without the shells' means and the noise; n x n. */
-export function signalCovariance(d: Directions, h: Hyperparameters): Float64Array {
+function signalCovariance(d: Directions, h: Hyperparameters): Float64Array {
   const n = d.shellOf.length;
   const k = new Float64Array(n * n);
   for (let i = 0; i < n; i++)

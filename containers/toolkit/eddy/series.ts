@@ -84,29 +84,6 @@ export function spreadVoxels(mask: Uint8Array, most: number): Int32Array {
   return out;
 }
 
-/** The mask grown by `voxels` steps along the axes. */
-export function dilate(mask: Uint8Array, frame: Frame, voxels: number): Uint8Array {
-  const [nx, ny, nz] = frame.dims;
-  let out = Uint8Array.from(mask);
-  for (let round = 0; round < voxels; round++) {
-    const from = out;
-    out = Uint8Array.from(from);
-    for (let v = 0; v < from.length; v++) {
-      if (from[v] === 0) continue;
-      const i = v % nx;
-      const j = Math.floor(v / nx) % ny;
-      const k = Math.floor(v / (nx * ny));
-      if (i > 0) out[v - 1] = 1;
-      if (i < nx - 1) out[v + 1] = 1;
-      if (j > 0) out[v - nx] = 1;
-      if (j < ny - 1) out[v + nx] = 1;
-      if (k > 0) out[v - nx * ny] = 1;
-      if (k < nz - 1) out[v + nx * ny] = 1;
-    }
-  }
-  return out;
-}
-
 /** b values that differ by less belong to one shell. */
 const SHELL_WIDTH = 100;
 

@@ -4,7 +4,7 @@ import { type AxisBasis, contract, expand } from './spline.ts';
 export type Bases = readonly [AxisBasis, AxisBasis, AxisBasis];
 
 /**
- * v -> sum over k, l of B_k' W_kl B_l v, where B_k evaluates the field (or one of its derivatives within a slice) on the
+ * (v, out): out = sum over k, l of B_k' W_kl B_l v, where B_k evaluates the field (or one of its derivatives within a slice) on the
  * samples and W_kl is an image. Works slice by slice, so that what is between the coefficients and back stays in cache.
  * @param bases of each part k; all share their z basis
  * @param weights upper triangle: W_kl is `weights[k][l - k]`
@@ -12,7 +12,7 @@ export type Bases = readonly [AxisBasis, AxisBasis, AxisBasis];
 export function curvature(
   bases: readonly Bases[],
   weights: readonly (readonly Float32Array[])[],
-): (v: Float64Array) => Float64Array {
+): (v: Float64Array, out: Float64Array) => void {
   const [bx, by, bz] = bases[0];
   const plane = bx.samples * by.samples;
   const parts = bases.length;
@@ -22,8 +22,9 @@ export function curvature(
   const backward = bases.map(() => new Float32Array(plane * bz.knots));
   const fields = bases.map(() => new Float32Array(plane));
   const product = new Float32Array(plane);
+  const total = new Float32Array(input.length);
 
-  return (v) => {
+  return (v, out) => {
     input.set(v);
     for (let k = 0; k < parts; k++) {
       if (k === 0 || bases[k][0] !== bases[k - 1][0])
@@ -65,12 +66,12 @@ export function curvature(
         }
       }
     }
-    const out = new Float32Array(input.length);
+    total.fill(0);
     for (let k = 0; k < parts; k++) {
       alongX.fill(0);
       contract(backward[k], alongX, bases[k][1], bx.samples, bz.knots);
-      contract(alongX, out, bases[k][0], 1, by.knots * bz.knots);
+      contract(alongX, total, bases[k][0], 1, by.knots * bz.knots);
     }
-    return new Float64Array(out);
+    out.set(total);
   };
 }

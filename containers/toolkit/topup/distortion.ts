@@ -4,7 +4,8 @@
  */
 import type { Matrix4 } from '../../../imaging/affine.ts';
 import type { Dims } from '../../../imaging/image.ts';
-import { sampleLinear, sampleSpline, splineCoefficients } from '../../../imaging/interpolate.ts';
+import { sampleLinear } from '../../../imaging/interpolate.ts';
+import { sampleSpline, splineCoefficients } from '../../../imaging/spline.ts';
 import type { Acquisition } from '../files.ts';
 
 /** Phase-encode axis (0 = x, 1 = y) of an acquisition. */

@@ -23,11 +23,13 @@ const LAMBDA_SCALE = 2e7;
 const LEAST_LAMBDA = 1e-6;
 /** Gauss-Newton steps need not be exact: the next one starts from a better place. */
 const CG_ITERATIONS = 15;
-const CG_TOLERANCE = 0.1;
+const CG_TOLERANCE = 0.2;
 /** A level ends when an iteration lowers the cost by less than this share. */
-const CONVERGED = 5e-3;
+const CONVERGED = 1e-2;
 /** Damping of knots where no image says anything, against the mean over knots. */
 const LEAST_CURVATURE = 1e-2;
+/** Smoothing by less than this many voxels (FWHM) gives a neighbour under 0.5 % of a voxel's weight: none. */
+const UNSEEN_FWHM = 0.7;
 
 /**
  * Movement is free for every volume but the first. A constant field and a translation along the phase-encode axis look
@@ -45,20 +47,21 @@ export function movingParameters(acquisitions: readonly Acquisition[]): Movement
   );
 }
 
-function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+let CGN=0;
+function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
   return sum;
 }
 
 /** a += factor * b */
-function add(a: Float64Array, b: ArrayLike<number>, factor: number): void {
+function add(a: Float64Array, b: Float64Array, factor: number): void {
   for (let i = 0; i < a.length; i++) a[i] += factor * b[i];
 }
 
 /** Preconditioned conjugate gradients for a positive definite `apply`; starts from 0. */
 function conjugateGradients(
-  apply: (v: Float64Array) => Float64Array,
+  apply: (v: Float64Array, out: Float64Array) => void,
   rhs: Float64Array,
   preconditioner: Float64Array,
 ): Float64Array {
@@ -66,10 +69,11 @@ function conjugateGradients(
   const r = rhs.slice();
   const z = r.map((v, i) => v * preconditioner[i]);
   const p = z.slice();
+  const q = new Float64Array(rhs.length);
   let rz = dot(r, z);
   const target = rz * CG_TOLERANCE ** 2;
   for (let i = 0; i < CG_ITERATIONS && rz > target; i++) {
-    const q = apply(p);
+    apply(p, q);CGN++;
     const curvature = dot(p, q);
     if (!(curvature > 0)) break;
     const alpha = rz / curvature;
@@ -111,15 +115,14 @@ function newtonStep(
     for (let s = 0; s < m; s++) add(rhs, normal.mixed[s], y[s]);
   }
   const step = conjugateGradients(
-    (v) => {
-      const out = normal.apply(v);
+    (v, out) => {
+      normal.apply(v, out);
       bending.addTo(out, v, lambda);
       for (let i = 0; i < out.length; i++) out[i] += (damping * diagonal[i] + floor) * v[i];
       if (inverse) {
         const y = eliminated(normal.mixed.map((row) => dot(row, v)));
         for (let s = 0; s < m; s++) add(out, normal.mixed[s], -y[s]);
       }
-      return out;
     },
     rhs,
     preconditioner,
@@ -135,12 +138,21 @@ interface State {
   movement: Float64Array[];
 }
 
-/** True where a level that has converged has nothing to add to the one before. */
-function sameProblem(a: Level, b: Level): boolean {
+/** Knot distances of a level in voxels: nearer than 2 voxels the field would be finer than the images. */
+function knotSpacing(level: Level, grid: Grid): [number, number, number] {
+  return grid.voxelSizes.map((mm) => Math.max(2, Math.round(level.warpres / mm))) as [number, number, number];
+}
+
+/**
+ * True where a level that has converged has nothing to add to the one before. FSL's schedule ends with levels that
+ * differ in knots, smoothing and lambda below what can be told on the grid.
+ */
+function sameProblem(a: Level, b: Level, grid: Grid): boolean {
+  const finest = Math.max(...grid.voxelSizes) * UNSEEN_FWHM;
   return (
-    a.warpres === b.warpres &&
+    knotSpacing(a, grid).join() === knotSpacing(b, grid).join() &&
     a.subsamp === b.subsamp &&
-    a.fwhm === b.fwhm &&
+    Math.max(a.fwhm, finest) === Math.max(b.fwhm, finest) &&
     a.estmov === b.estmov &&
     Math.max(a.lambda, LEAST_LAMBDA) === Math.max(b.lambda, LEAST_LAMBDA)
   );
@@ -158,13 +170,14 @@ function minimize(
   report: (iteration: number, meanSquare: number) => void,
 ): State {
   let state = start;
+  const T0=process.cpuUsage().user/1e3; let NE=1,NN=0; CGN=0;
   let meanSquare = model.evaluate(state.coefficients, state.movement);
   let damping = 1e-3;
   for (let iteration = 0; iteration < level.miter; iteration++) {
     report(iteration, meanSquare);
     const weight = lambdaScale * Math.max(level.lambda, LEAST_LAMBDA) * (ssqlambda ? meanSquare : 1);
     const cost = meanSquare + weight * bending.energy(state.coefficients);
-    const normal = model.normal();
+    const normal = model.normal(); NN++;
     let accepted = false;
     let gain = 0;
     for (let attempt = 0; attempt < 4 && !accepted; attempt++) {
@@ -173,7 +186,7 @@ function minimize(
       add(coefficients, step.coefficients, 1);
       const movement = state.movement.map((row) => row.slice());
       for (const [s, p] of moving.entries()) movement[p.volume][p.index] += step.movement[s];
-      const trial = model.evaluate(coefficients, movement);
+      NE++; const trial = model.evaluate(coefficients, movement);
       gain = cost - (trial + weight * bending.energy(coefficients));
       if (gain > 0) {
         state = { coefficients, movement };
@@ -184,6 +197,7 @@ function minimize(
     }
     if (!accepted || gain < CONVERGED * cost) break;
   }
+  console.log('LEVEL',level.fwhm,'evals',NE,'normals',NN,'cg',CGN,'ms',process.cpuUsage().user/1e3-T0);
   return state;
 }
 
@@ -206,16 +220,12 @@ export function estimateTopup(
   /** With movement undone; kept while levels hold it. */
   let still: Carried[] | undefined;
   const { levels } = schedule;
+console.log('START',process.cpuUsage().user/1e3);
   const mmPerHz = acquisitions.map((a) => a.readoutSeconds * grid.voxelSizes[phaseAxis(a)]);
-  const lambdaScale = (LAMBDA_SCALE * dot(mmPerHz, mmPerHz)) / mmPerHz.length;
+  const lambdaScale = (LAMBDA_SCALE * mmPerHz.reduce((s, v) => s + v * v, 0)) / mmPerHz.length;
   for (const [l, level] of levels.entries()) {
-    // FSL's schedule ends with a level that differs in lambda only, below what we let it fall to.
-    if (l > 0 && sameProblem(level, levels[l - 1])) continue;
-    const next = grid.voxelSizes.map((mm) => Math.max(2, Math.round(level.warpres / mm))) as [
-      number,
-      number,
-      number,
-    ];
+    if (l > 0 && sameProblem(level, levels[l - 1], grid)) continue;
+    const next = knotSpacing(level, grid);
     let { coefficients } = state;
     if (!spacing)
       coefficients = new Float64Array(grid.dims.reduce((p, d, a) => p * knotCount(d, next[a]), 1));
@@ -246,6 +256,7 @@ export function estimateTopup(
         ),
     );
   }
+console.log('END',process.cpuUsage().user/1e3);
   if (!spacing) throw new RangeError('a schedule has at least one level');
   return {
     field: { imageDims: grid.dims, spacing, coefficients: new Float32Array(state.coefficients) },

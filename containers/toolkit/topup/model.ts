@@ -8,7 +8,7 @@
  * dg_i/d(db/dy) = s_i f_i: both enter through images, so the Hessian is never formed, only applied.
  */
 import type { Matrix4 } from '../../../imaging/affine.ts';
-import type { Grid } from '../../../imaging/image.ts';
+import type { Dims, Grid } from '../../../imaging/image.ts';
 import type { Acquisition } from '../files.ts';
 import { type Bases, curvature } from './curvature.ts';
 import { phaseAxis, voxelsPerHz } from './distortion.ts';
@@ -28,11 +28,11 @@ export interface MovementParameter {
 export interface Normal {
   readonly gradient: Float64Array;
   readonly diagonal: Float64Array;
-  /** Hessian of the coefficients times a vector. */
-  apply(v: Float64Array): Float64Array;
+  /** Hessian of the coefficients times `v` goes to `out`; until the next normal equations are asked for. */
+  apply(v: Float64Array, out: Float64Array): void;
   readonly movementGradient: Float64Array;
   /** Row per movement parameter: mixed derivatives with the coefficients. */
-  readonly mixed: readonly Float32Array[];
+  readonly mixed: readonly Float64Array[];
   /** Square, row-major. */
   readonly movementHessian: Float64Array;
 }
@@ -91,10 +91,10 @@ export function createModel(
   const parts = bases.length;
 
   const image = () => new Float32Array(size);
-  const samples: Sampled[] = volumes.map((_, i) => ({
-    value: image(),
-    gradient: [0, 1, 2].map((a) => (moving.length > 0 || a === axes[i] ? image() : undefined)),
-  }));
+  const samples = volumes.map((_, i): Sampled => {
+    const gradient = moving.length > 0 ? [image(), image(), image()] : [image()];
+    return { value: image(), gradient, along: gradient[moving.length > 0 ? axes[i] : 0] };
+  });
   const modulated = volumes.map(image);
   const mean = image();
   const inside = new Uint8Array(size);
@@ -107,6 +107,14 @@ export function createModel(
         for (let x = 0; x < grid.dims[0]; x += step)
           seen[o++] &= v.inside[x + grid.dims[0] * (y + grid.dims[1] * z)];
   }
+  // Of the normal equations: sums of the volumes' derivatives and of these times residuals, per part.
+  const sums = bases.map(image);
+  const slopes = bases.map(image);
+  /** Upper triangle of the parts' products: `weights[k][l - k]`. */
+  const weights = bases.map((_, k) => bases.slice(k).map(image));
+  const product = image();
+  /** What each parameter of movement does to its volume. */
+  const columns = moving.map(image);
   let count = 0;
   let movement: readonly Float64Array[] = [];
 
@@ -117,59 +125,31 @@ export function createModel(
     inside.set(seen);
     mean.fill(0);
     for (let i = 0; i < n; i++) {
-      const { value, gradient } = samples[i];
       const { coefficients: image } = images[i];
       if (moving.length > 0) {
         const m = movementMatrix(at[i], grid);
         sampleLevel(image, dims, step, m, fields[0], perHz[i], axes[i], samples[i], inside);
-      } else sampleLines(image, dims, step, fields[0], perHz[i], axes[i], value, gradient[axes[i]]!, inside);
-      const slope = fields[partOf[i]];
-      for (let o = 0; o < size; o++) {
-        const density = 1 + perHz[i] * slope[o];
-        modulated[i][o] = density * value[o];
-        mean[o] += modulated[i][o] / n;
-        for (const g of gradient) if (g) g[o] *= density;
-      }
+      } else sampleLines(image, dims, step, fields[0], perHz[i], axes[i], samples[i], inside);
+      modulate(samples[i], fields[partOf[i]], perHz[i], modulated[i]);
+      addTo(mean, modulated[i], 1 / n);
     }
     let sum = 0;
     count = 0;
     for (let o = 0; o < size; o++) count += inside[o];
-    for (const g of modulated) for (let o = 0; o < size; o++) if (inside[o]) sum += (g[o] - mean[o]) ** 2;
+    for (const g of modulated) sum += squaredDistance(g, mean, inside);
     return count > size / 10 ? sum / (count * n) : Number.POSITIVE_INFINITY;
   }
 
   function normal(): Normal {
     const scale = 1 / (count * n);
-    const sums = bases.map(image);
-    const slopes = bases.map(image);
-    // Upper triangle of the parts' products: weights[k][l - k].
-    const weights = bases.map((_, k) => bases.slice(k).map(image));
+    for (const buffer of [...sums, ...slopes, ...weights.flat()]) buffer.fill(0);
     for (let i = 0; i < n; i++) {
       const k = partOf[i];
-      const s = perHz[i];
-      const { value } = samples[i];
-      const derivative = samples[i].gradient[axes[i]]!;
-      const [sum0, sumK, slope0, slopeK] = [sums[0], sums[k], slopes[0], slopes[k]];
-      const [w00, w0k, wkk] = [weights[0][0], weights[0][k], weights[k][0]];
-      for (let o = 0; o < size; o++) {
-        if (inside[o] === 0) continue;
-        const a = s * derivative[o];
-        const b = s * value[o];
-        const residual = scale * (modulated[i][o] - mean[o]);
-        sum0[o] += a;
-        sumK[o] += b;
-        slope0[o] += residual * a;
-        slopeK[o] += residual * b;
-        w00[o] += scale * a * a;
-        w0k[o] += scale * a * b;
-        wkk[o] += scale * b * b;
-      }
+      const own = [sums[0], sums[k], slopes[0], slopes[k], weights[0][0], weights[0][k], weights[k][0]];
+      accumulate(samples[i], modulated[i], mean, inside, perHz[i], scale, own);
     }
     for (let k = 0; k < parts; k++)
-      for (let l = k; l < parts; l++) {
-        const w = weights[k][l - k];
-        for (let o = 0; o < size; o++) w[o] -= (scale / n) * sums[k][o] * sums[l][o];
-      }
+      for (let l = k; l < parts; l++) subtractProduct(weights[k][l - k], sums[k], sums[l], scale / n);
 
     const project = (images: readonly Float32Array[]): Float64Array => {
       const total = new Float64Array(projectSpline(images[0], bases[0]));
@@ -180,43 +160,29 @@ export function createModel(
       return total;
     };
 
-    const columns = moving.map((p) => {
-      const d = movementDerivative(movement[p.volume], p.index, grid);
-      const [gx, gy, gz] = samples[p.volume].gradient as Float32Array[];
-      const out = image();
-      let o = 0;
-      for (let z = 0; z < dims[2] * step; z += step)
-        for (let y = 0; y < dims[1] * step; y += step)
-          for (let x = 0; x < dims[0] * step; x += step, o++)
-            if (inside[o])
-              out[o] =
-                gx[o] * (d[0] * x + d[1] * y + d[2] * z + d[3]) +
-                gy[o] * (d[4] * x + d[5] * y + d[6] * z + d[7]) +
-                gz[o] * (d[8] * x + d[9] * y + d[10] * z + d[11]);
-      return out;
-    });
+    for (const [s, p] of moving.entries()) {
+      const derivative = movementDerivative(movement[p.volume], p.index, grid);
+      movementImage(samples[p.volume].gradient, derivative, dims, step, inside, columns[s]);
+    }
     const movementGradient = new Float64Array(moving.length);
     const movementHessian = new Float64Array(moving.length ** 2);
-    const mixed = moving.map(({ volume: i }, s) => {
-      const column = columns[s];
-      let slope = 0;
-      for (let o = 0; o < size; o++) slope += column[o] * (modulated[i][o] - mean[o]);
-      movementGradient[s] = scale * slope;
+    for (const [s, { volume: i }] of moving.entries()) {
+      movementGradient[s] = scale * (dot(columns[s], modulated[i]) - dot(columns[s], mean));
       for (let t = 0; t <= s; t++) {
         const share = scale * ((moving[t].volume === i ? 1 : 0) - 1 / n);
-        let dot = 0;
-        for (let o = 0; o < size; o++) dot += column[o] * columns[t][o];
-        movementHessian[s * moving.length + t] = movementHessian[t * moving.length + s] = share * dot;
+        movementHessian[s * moving.length + t] = movementHessian[t * moving.length + s] =
+          share * dot(columns[s], columns[t]);
       }
-      const derivative = samples[i].gradient[axes[i]]!;
-      const own = (k: number, o: number) =>
-        k === 0 ? perHz[i] * derivative[o] : k === partOf[i] ? perHz[i] * samples[i].value[o] : 0;
-      const products = bases.map((_, k) => {
-        const out = image();
-        for (let o = 0; o < size; o++) out[o] = scale * column[o] * (own(k, o) - sums[k][o] / n);
-        return out;
-      });
-      return new Float32Array(project(products));
+    }
+    const mixed = moving.map(({ volume: i }, s) => {
+      const total = new Float64Array(coefficientCount(bases[0]));
+      for (let k = 0; k < parts; k++) {
+        const own = k === 0 ? samples[i].along : k === partOf[i] ? samples[i].value : undefined;
+        mixedProduct(columns[s], own, perHz[i], sums[k], n, product);
+        const part = projectSpline(product, bases[k]);
+        for (let o = 0; o < total.length; o++) total[o] += scale * part[o];
+      }
+      return total;
     });
 
     const diagonal = new Float64Array(coefficientCount(bases[0]));
@@ -250,4 +216,106 @@ function coefficientCount(bases: Bases): number {
 /** Basis whose weights are products of two bases' weights: the diagonal of a projected product. */
 function productBasis(a: AxisBasis, b: AxisBasis): AxisBasis {
   return { ...a, weights: a.weights.map((w, i) => w * b.weights[i]) };
+}
+
+/** Undistorted volume: value x density, with the density applied to the derivatives too. */
+function modulate(sampled: Sampled, slope: Float32Array, perHz: number, out: Float32Array): void {
+  const { value, gradient } = sampled;
+  for (let o = 0; o < out.length; o++) out[o] = (1 + perHz * slope[o]) * value[o];
+  for (const g of gradient) for (let o = 0; o < out.length; o++) g[o] *= 1 + perHz * slope[o];
+}
+
+/**
+ * Adds one volume to the normal equations, before the mean's share is taken off.
+ * @param out sums of derivatives with respect to the field's value and slope, the same times residuals, and products
+ *   value-value, value-slope and slope-slope
+ */
+function accumulate(
+  sampled: Sampled,
+  modulated: Float32Array,
+  mean: Float32Array,
+  inside: Uint8Array,
+  perHz: number,
+  scale: number,
+  out: readonly Float32Array[],
+): void {
+  const { value, along } = sampled;
+  const [sum0, sumK, slope0, slopeK, w00, w0k, wkk] = out;
+  for (let o = 0; o < value.length; o++) {
+    if (inside[o] === 0) continue;
+    const a = perHz * along[o];
+    const b = perHz * value[o];
+    const residual = scale * (modulated[o] - mean[o]);
+    sum0[o] += a;
+    sumK[o] += b;
+    slope0[o] += residual * a;
+    slopeK[o] += residual * b;
+    w00[o] += scale * a * a;
+    w0k[o] += scale * a * b;
+    wkk[o] += scale * b * b;
+  }
+}
+
+/** w -= factor x a x b */
+function subtractProduct(w: Float32Array, a: Float32Array, b: Float32Array, factor: number): void {
+  for (let o = 0; o < w.length; o++) w[o] -= factor * a[o] * b[o];
+}
+
+/** Image (`out`) of what a movement does to a volume: its gradient times the `derivative` of where each voxel is sampled. */
+function movementImage(
+  gradient: readonly Float32Array[],
+  derivative: Matrix4,
+  dims: Dims,
+  step: number,
+  inside: Uint8Array,
+  out: Float32Array,
+): void {
+  const [gx, gy, gz] = gradient;
+  const [xx, xy, xz, x0, yx, yy, yz, y0, zx, zy, zz, z0] = derivative;
+  let o = 0;
+  for (let k = 0; k < dims[2]; k++)
+    for (let j = 0; j < dims[1]; j++)
+      for (let i = 0; i < dims[0]; i++, o++) {
+        const x = i * step;
+        const y = j * step;
+        const z = k * step;
+        out[o] =
+          inside[o] *
+          (gx[o] * (xx * x + xy * y + xz * z + x0) +
+            gy[o] * (yx * x + yy * y + yz * z + y0) +
+            gz[o] * (zx * x + zy * y + zz * z + z0));
+      }
+}
+
+/** out = a x (s own - sum / n): what a movement (a) and one part of the field have to do with each other. */
+function mixedProduct(
+  a: Float32Array,
+  own: Float32Array | undefined,
+  s: number,
+  sum: Float32Array,
+  n: number,
+  out: Float32Array,
+): void {
+  if (own) for (let o = 0; o < out.length; o++) out[o] = a[o] * (s * own[o] - sum[o] / n);
+  else for (let o = 0; o < out.length; o++) out[o] = (-a[o] * sum[o]) / n;
+}
+
+/** sum += factor x a */
+function addTo(sum: Float32Array, a: Float32Array, factor: number): void {
+  for (let o = 0; o < sum.length; o++) sum[o] += factor * a[o];
+}
+
+function squaredDistance(a: Float32Array, b: Float32Array, inside: Uint8Array): number {
+  let sum = 0;
+  for (let o = 0; o < a.length; o++) {
+    const d = inside[o] * (a[o] - b[o]);
+    sum += d * d;
+  }
+  return sum;
+}
+
+function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let o = 0; o < a.length; o++) sum += a[o] * b[o];
+  return sum;
 }
