@@ -48,7 +48,19 @@ export const HIPPOCAMPUS: readonly Point[] = [
   [29, -36, -4],
 ];
 export const HIPPOCAMPUS_RADII = [6.5, 5] as const;
-export const AMYGDALA = { centre: [24, 1, -17] as Point, radii: [9.5, 8.5, 9] as Point };
+/** An ellipsoid in mm. Constants: a literal in a call would be a new array for every point of the lattice. */
+interface Body {
+  readonly centre: Point;
+  readonly radii: Point;
+}
+export const AMYGDALA: Body = { centre: [24, 1, -17], radii: [9.5, 8.5, 9] };
+const CEREBELLUM: Body = { centre: [22, -63, -36], radii: [32, 29, 23] };
+const CEREBRUM: Body = { centre: [0, -17, 12], radii: [69, 89, 68] };
+const TEMPORAL_LOBE: Body = { centre: [42, -16, -19], radii: [25, 42, 25] };
+const THIRD_VENTRICLE: Body = { centre: [0, -12, 0], radii: [2.4, 14, 9] };
+const FOURTH_VENTRICLE: Body = { centre: [0, -44, -32], radii: [5, 4, 9] };
+const THALAMUS: Body = { centre: [11.5, -17, 7], radii: [8.5, 14, 9] };
+const LENTIFORM: Body = { centre: [25.5, 4, 1], radii: [5.5, 16, 10] };
 
 /** Spatial frequency of the gyri: sulci, the sheets where a gyroid is zero, lie half a period (17 mm) apart. */
 const FOLD = (2 * Math.PI) / 34;
@@ -56,17 +68,17 @@ const CORTEX_MM = 3.4;
 const SULCUS_DEPTH_MM = 13;
 
 function cerebellumAt(ax: number, y: number, z: number): number {
-  return ellipsoid(ax, y, z, [22, -63, -36], [32, 29, 23]);
+  return ellipsoid(ax, y, z, CEREBELLUM.centre, CEREBELLUM.radii);
 }
 
 /** Signed distance to the brain's hull (smooth, bridging the sulci). */
 function hull(ax: number, x: number, y: number, z: number): number {
   const cerebrum = smoothIntersection(
-    ellipsoid(x, y, z, [0, -17, 12], [69, 89, 68]),
+    ellipsoid(x, y, z, CEREBRUM.centre, CEREBRUM.radii),
     -22 + 0.12 * (y + 17) - z,
     14,
   );
-  const temporal = ellipsoid(ax, y, z, [42, -16, -19], [25, 42, 25]);
+  const temporal = ellipsoid(ax, y, z, TEMPORAL_LOBE.centre, TEMPORAL_LOBE.radii);
   const stem = tube(x, y, z, STEM_AXIS, 17, 8);
   return smoothUnion(smoothUnion(smoothUnion(cerebrum, temporal, 10), cerebellumAt(ax, y, z), 5), stem, 8);
 }
@@ -105,14 +117,14 @@ export function tissueAt(x: number, y: number, z: number, out: Tissue): void {
   const ventricles = Math.min(
     tube(ax, y, z, VENTRICLE_BODY, 4, 6.5),
     tube(ax, y, z, TEMPORAL_HORN, 6, 2),
-    ellipsoid(x, y, z, [0, -12, 0], [2.4, 14, 9]),
-    ellipsoid(x, y, z, [0, -44, -32], [5, 4, 9]),
+    ellipsoid(x, y, z, THIRD_VENTRICLE.centre, THIRD_VENTRICLE.radii),
+    ellipsoid(x, y, z, FOURTH_VENTRICLE.centre, FOURTH_VENTRICLE.radii),
   );
   out.fromCsf = Math.min(fromCsf, ventricles);
   const nuclei = Math.min(
-    ellipsoid(ax, y, z, [11.5, -17, 7], [8.5, 14, 9]),
+    ellipsoid(ax, y, z, THALAMUS.centre, THALAMUS.radii),
     tube(ax, y, z, CAUDATE, 6.5, 3),
-    ellipsoid(ax, y, z, [25.5, 4, 1], [5.5, 16, 10]),
+    ellipsoid(ax, y, z, LENTIFORM.centre, LENTIFORM.radii),
     ellipsoid(ax, y, z, AMYGDALA.centre, AMYGDALA.radii),
     tube(ax, y, z, HIPPOCAMPUS, HIPPOCAMPUS_RADII[0], HIPPOCAMPUS_RADII[1]),
   );

@@ -83,9 +83,6 @@ export function recordVolume(signal: Float32Array, conditions: VolumeConditions)
   const out = new Float32Array(voxelCount(grid));
   const m = chain(invert(grid.affine), invert(motion), grid.affine);
   const still = m.every((value, i) => Math.abs(value - (i % 5 === 0 ? 1 : 0)) < 1e-9);
-  // Local variables: the loops need not look into memory for what stays the same.
-  const [m0, m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11] = m;
-  const [ex, ey, ez, exx, eyy, ezz, exy, exz, eyz] = eddy;
   const hzToVoxels = acquisition.readoutSeconds * acquisition.direction[1];
   const coefficients = splineCoefficients(signal, dims);
   const shift = new Float64Array(ny);
@@ -97,20 +94,20 @@ export function recordVolume(signal: Float32Array, conditions: VolumeConditions)
       if (last - first < 1) continue;
       const x = (i - (nx - 1) / 2) * voxelSizes[0];
       const z = (k - (nz - 1) / 2) * voxelSizes[2];
-      const [ix, iy, iz] = [m0 * i, m4 * i, m8 * i];
-      const [kx, ky, kz] = [m2 * k, m6 * k, m10 * k];
       for (let j = first; j <= last; j++) {
         const y = (j - (ny - 1) / 2) * voxelSizes[1];
         const currents =
-          x * (ex + exx * x + exy * y + exz * z) + y * (ey + eyy * y + eyz * z) + z * (ez + ezz * z);
+          x * (eddy[0] + eddy[3] * x + eddy[6] * y + eddy[7] * z) +
+          y * (eddy[1] + eddy[4] * y + eddy[8] * z) +
+          z * (eddy[2] + eddy[5] * z);
         const field = still
           ? fieldHz[line + nx * j]
           : sampleLinear(
               fieldHz,
               dims,
-              Math.min(nx - 1, Math.max(0, ix + m1 * j + kx + m3)),
-              Math.min(ny - 1, Math.max(0, iy + m5 * j + ky + m7)),
-              Math.min(nz - 1, Math.max(0, iz + m9 * j + kz + m11)),
+              Math.min(nx - 1, Math.max(0, m[0] * i + m[1] * j + m[2] * k + m[3])),
+              Math.min(ny - 1, Math.max(0, m[4] * i + m[5] * j + m[6] * k + m[7])),
+              Math.min(nz - 1, Math.max(0, m[8] * i + m[9] * j + m[10] * k + m[11])),
             );
         shift[j] = hzToVoxels * (field + currents);
       }
@@ -136,9 +133,9 @@ export function recordVolume(signal: Float32Array, conditions: VolumeConditions)
         const found = sampleSpline(
           coefficients,
           dims,
-          ix + m1 * s + kx + m3,
-          iy + m5 * s + ky + m7,
-          iz + m9 * s + kz + m11,
+          m[0] * i + m[1] * s + m[2] * k + m[3],
+          m[4] * i + m[5] * s + m[6] * k + m[7],
+          m[8] * i + m[9] * s + m[10] * k + m[11],
         );
         const o = line + nx * j;
         if (found > 0) out[o] = (found * sensitivity[o]) / slope;

@@ -6,6 +6,11 @@ import { studyFileGuide } from '../../config/docs.ts';
 it('docs/study-file.md is what the schema says (npm run build && npm run docs)', async () => {
   const page = await readFile(fileURLToPath(new URL('../../docs/study-file.md', import.meta.url)), 'utf8');
   expect(page).toBe(studyFileGuide());
-  for (const key of ['sessions.baseline', 'rois.minimumCoverage', 'statistics.outcomes[].name', 'runtime.image'])
+  for (const key of [
+    'sessions.baseline',
+    'rois.minimumCoverage',
+    'statistics.outcomes[].name',
+    'runtime.image',
+  ])
     expect(page).toContain(`\`${key}\``);
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { Matrix, solve } from 'ml-matrix';
@@ -13,6 +13,7 @@ import { readImage } from '../../imaging/nifti.ts';
 import {
   buildPhantom,
   type CohortOptions,
+  DEFAULT_ARTEFACTS,
   DEFAULT_EFFECTS,
   fractionalAnisotropy,
   meanDiffusivity,
@@ -29,6 +30,7 @@ import {
 } from '../../imaging/phantom/index.ts';
 import { randomStream } from '../../imaging/phantom/random.ts';
 import { motionMatrix } from '../../imaging/phantom/scanner.ts';
+import { type SessionJob, writeSession } from '../../imaging/phantom/session-worker.ts';
 import { changeMap } from '../../imaging/phantom/subject.ts';
 import { TISSUES } from '../../imaging/phantom/template.ts';
 import { drawCohort } from '../../imaging/phantom/trial.ts';
@@ -337,12 +339,32 @@ async function hashes(root: string): Promise<Map<string, string>> {
   return out;
 }
 
+/** A module of the compiled simulator: worker threads cannot load the TypeScript source. */
+async function built<T>(name: string): Promise<T> {
+  const url = new URL(`../../dist/imaging/phantom/${name}.js`, import.meta.url);
+  await access(url).catch(() => {
+    throw new Error(`${url.pathname} is missing: build first (npm run build)`);
+  });
+  return import(url.href) as Promise<T>;
+}
+
 describe('cohort', () => {
   const options: Omit<CohortOptions, 'outDir'> = {
     seed: 11,
     groups: { vehicle: 1, ketamine: 1 },
     protocol: { voxelMm: 8, directions: 6, b0s: 1 },
   };
+  const jobFor = (root: string, subject: string, session: string): SessionJob => ({
+    folder: root,
+    phantom,
+    seed: options.seed,
+    subject,
+    session,
+    change: NO_CHANGE,
+    protocol: { ...options.protocol },
+    artefacts: DEFAULT_ARTEFACTS,
+    truthMaps: false,
+  });
 
   it('is a BIDS dataset whose files agree with each other, equal byte for byte when repeated', async () => {
     const outDir = join(folder, 'first');
@@ -391,12 +413,58 @@ describe('cohort', () => {
           9,
         );
 
-    await simulateCohort({ ...options, outDir: join(folder, 'again'), truthMaps: true });
-    expect(await hashes(join(folder, 'again'))).toEqual(await hashes(outDir));
+    const { simulateCohort: threaded } =
+      await built<typeof import('../../imaging/phantom/index.ts')>('index');
+    const finished: string[] = [];
+    await threaded(
+      { ...options, outDir: join(folder, 'again'), truthMaps: true, threads: 2 },
+      (fraction, message) => finished.push(`${fraction} ${message}`),
+    );
+    expect(
+      await hashes(join(folder, 'again')),
+      'two threads, repeated (or dist/ is old: npm run build)',
+    ).toEqual(await hashes(outDir));
+    expect(finished.map((line) => Number(line.split(' ')[0]))).toEqual([0.25, 0.5, 0.75, 1]);
+    expect(new Set(finished.map((line) => line.split(' ').slice(1).join(' '))).size).toBe(4);
+  });
+
+  it('stopped half way, threads and all, leaves nothing behind', async () => {
+    const { simulateCohort: threaded } =
+      await built<typeof import('../../imaging/phantom/index.ts')>('index');
+    const root = await mkdtemp(join(folder, 'stopped-'));
+    const stop = () => {
+      throw new Error('stop');
+    };
+    await expect(
+      threaded(
+        { ...options, groups: { vehicle: 2, ketamine: 2 }, outDir: join(root, 'x'), threads: 2 },
+        stop,
+      ),
+    ).rejects.toThrow('stop');
+    expect(await readdir(root)).toEqual([]);
+  });
+
+  it('says which file a thread could not write', async () => {
+    const { shareMemory, writeSessions } =
+      await built<typeof import('../../imaging/phantom/threads.ts')>('threads');
+    const root = await mkdtemp(join(folder, 'blocked-'));
+    const blocked = join(root, 'sub-02/ses-a/dwi/sub-02_ses-a_dir-AP_dwi.nii.gz');
+    await mkdir(blocked, { recursive: true });
+    const jobs = ['01', '02', '03'].map((subject) => ({
+      ...jobFor(root, subject, 'a'),
+      phantom: shareMemory(phantom),
+    }));
+    await expect(writeSessions(jobs, 2, () => {})).rejects.toMatchObject({
+      name: 'ImagingError',
+      file: blocked,
+      message: expect.stringMatching(/dir-AP_dwi\.nii\.gz: cannot be written/),
+      remedy: expect.stringContaining('writable'),
+    });
   });
 
   it('gives a subject the same scans whoever else takes part', async () => {
-    await simulateCohort({ ...options, groups: { vehicle: 0, ketamine: 1 }, outDir: join(folder, 'alone') });
+    const [{ label }] = drawCohort(options.seed, { vehicle: 0, ketamine: 1 }, DEFAULT_EFFECTS);
+    await writeSession(jobFor(join(folder, 'alone'), label, 'baseline'));
     const [alone, all] = [await hashes(join(folder, 'alone')), await hashes(join(folder, 'first'))];
     const scans = [...alone.keys()].filter((name) => name.includes('ses-baseline'));
     expect(scans).toHaveLength(8);

@@ -12,6 +12,7 @@ import { curvature } from '../../containers/toolkit/topup/curvature.ts';
 import { shiftDensity } from '../../containers/toolkit/topup/distortion.ts';
 import { evaluateField, readTopup, reverseX, writeTopup } from '../../containers/toolkit/topup/field.ts';
 import { topup } from '../../containers/toolkit/topup/index.ts';
+import { signalMask } from '../../containers/toolkit/topup/sample.ts';
 import { parseSchedule, readSchedule } from '../../containers/toolkit/topup/schedule.ts';
 import {
   evaluateSpline,
@@ -181,6 +182,24 @@ describe('spline fields', () => {
     expect(at((x) => x * x)).toBeCloseTo((4 * 7) / 9, 8);
     // xy: mixed derivative 1, counted twice, on 8/9 and 7/8 of the knots.
     expect(at((x, y) => x * y)).toBeCloseTo((2 * 8 * 7) / (9 * 8), 8);
+  });
+});
+
+describe('the mask of signal', () => {
+  it('reaches as far from signal as asked, along each axis, from any volume', () => {
+    const dims = [12, 11, 10] as const;
+    const at = (x: number, y: number, z: number) => x + 12 * (y + 11 * z);
+    const [a, b] = [new Float32Array(1320).fill(1), new Float32Array(1320).fill(1)];
+    a[at(3, 4, 5)] = 1e4;
+    b[at(11, 0, 9)] = 1e4;
+    const mask = signalMask([a, b], dims, [2, 1, 0]);
+    const near = (x: number, y: number, z: number, p: number, q: number, r: number) =>
+      Math.abs(x - p) <= 2 && Math.abs(y - q) <= 1 && z === r;
+    const expected = Uint8Array.from(mask, (_, o) => {
+      const [x, y, z] = [o % 12, Math.floor(o / 12) % 11, Math.floor(o / 132)];
+      return near(x, y, z, 3, 4, 5) || near(x, y, z, 11, 0, 9) ? 1 : 0;
+    });
+    expect(mask).toEqual(expected);
   });
 });
 

@@ -80,7 +80,10 @@ export function align(
   for (const [iteration, fwhm] of options.fwhm.entries()) {
     if (fwhm !== ready) smoothBy((ready = fwhm));
     sampleAll();
-    const predictor = volumes.predictor();
+    const ff = (process.env.FF ?? '10').split(',').map(Number);
+    const predictor = volumes.predictor(
+      ff[Math.min(ff.length - 1, iteration + (options.fwhm[0] === 0 && directions ? 3 : 0))],
+    );
     volumes.fill(predictor);
     if (iteration > 0) {
       volumes.judge(predictor, measured);

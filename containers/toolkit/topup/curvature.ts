@@ -23,6 +23,7 @@ export function curvature(
   const fields = bases.map(() => new Float32Array(plane));
   const product = new Float32Array(plane);
   const total = new Float32Array(input.length);
+  const ranges = weighted(weights, plane, bz.samples);
 
   return (v, out) => {
     input.set(v);
@@ -34,19 +35,21 @@ export function curvature(
     }
     for (let z = 0; z < bz.samples; z++) {
       const at = bz.first[z] * plane;
+      const from = ranges[2 * z];
+      const end = ranges[2 * z + 1];
       const a = bz.weights[4 * z];
       const b = bz.weights[4 * z + 1];
       const c = bz.weights[4 * z + 2];
       const d = bz.weights[4 * z + 3];
       for (let k = 0; k < parts; k++) {
-        const from = forward[k];
+        const input = forward[k];
         const to = fields[k];
-        for (let q = 0; q < plane; q++)
+        for (let q = from; q < end; q++)
           to[q] =
-            a * from[at + q] +
-            b * from[at + plane + q] +
-            c * from[at + 2 * plane + q] +
-            d * from[at + 3 * plane + q];
+            a * input[at + q] +
+            b * input[at + plane + q] +
+            c * input[at + 2 * plane + q] +
+            d * input[at + 3 * plane + q];
       }
       const o = z * plane;
       for (let k = 0; k < parts; k++) {
@@ -54,10 +57,10 @@ export function curvature(
         for (let l = 0; l < parts; l++) {
           const w = l >= k ? weights[k][l - k] : weights[l][k - l];
           const f = fields[l];
-          if (l === 0) for (let q = 0; q < plane; q++) product[q] = w[o + q] * f[q];
-          else for (let q = 0; q < plane; q++) product[q] += w[o + q] * f[q];
+          if (l === 0) for (let q = from; q < end; q++) product[q] = w[o + q] * f[q];
+          else for (let q = from; q < end; q++) product[q] += w[o + q] * f[q];
         }
-        for (let q = 0; q < plane; q++) {
+        for (let q = from; q < end; q++) {
           const value = product[q];
           to[at + q] += a * value;
           to[at + plane + q] += b * value;
@@ -74,4 +77,19 @@ export function curvature(
     }
     out.set(total);
   };
+}
+
+/** Per slice the first sample with any weight and the one after the last: beyond them there is nothing to do. */
+function weighted(weights: readonly (readonly Float32Array[])[], plane: number, slices: number): Int32Array {
+  const ranges = new Int32Array(2 * slices);
+  const any = (o: number) => weights.some((row) => row.some((w) => w[o] !== 0));
+  for (let z = 0; z < slices; z++) {
+    let from = 0;
+    let end = plane;
+    while (from < end && !any(z * plane + from)) from++;
+    while (end > from && !any(z * plane + end - 1)) end--;
+    ranges[2 * z] = from;
+    ranges[2 * z + 1] = end;
+  }
+  return ranges;
 }

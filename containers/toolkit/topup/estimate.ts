@@ -25,7 +25,7 @@ const LEAST_LAMBDA = 1e-6;
 const CG_ITERATIONS = 15;
 const CG_TOLERANCE = 0.2;
 /** A level ends when an iteration lowers the cost by less than this share. */
-const CONVERGED = 1e-2;
+const CONVERGED = 5e-3;
 /** Damping of knots where no image says anything, against the mean over knots. */
 const LEAST_CURVATURE = 1e-2;
 /** Smoothing by less than this many voxels (FWHM) gives a neighbour under 0.5 % of a voxel's weight: none. */
@@ -47,7 +47,6 @@ export function movingParameters(acquisitions: readonly Acquisition[]): Movement
   );
 }
 
-let CGN=0;
 function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
@@ -73,7 +72,7 @@ function conjugateGradients(
   let rz = dot(r, z);
   const target = rz * CG_TOLERANCE ** 2;
   for (let i = 0; i < CG_ITERATIONS && rz > target; i++) {
-    apply(p, q);CGN++;
+    apply(p, q);
     const curvature = dot(p, q);
     if (!(curvature > 0)) break;
     const alpha = rz / curvature;
@@ -158,7 +157,7 @@ function sameProblem(a: Level, b: Level, grid: Grid): boolean {
   );
 }
 
-/** Runs one level to convergence, at most `level.miter` iterations. */
+/** Runs one level until it has converged or made `level.miter` iterations. */
 function minimize(
   model: Model,
   start: State,
@@ -168,16 +167,15 @@ function minimize(
   bending: Bending,
   moving: readonly MovementParameter[],
   report: (iteration: number, meanSquare: number) => void,
-): State {
+): { state: State; converged: boolean } {
   let state = start;
-  const T0=process.cpuUsage().user/1e3; let NE=1,NN=0; CGN=0;
   let meanSquare = model.evaluate(state.coefficients, state.movement);
   let damping = 1e-3;
   for (let iteration = 0; iteration < level.miter; iteration++) {
     report(iteration, meanSquare);
     const weight = lambdaScale * Math.max(level.lambda, LEAST_LAMBDA) * (ssqlambda ? meanSquare : 1);
     const cost = meanSquare + weight * bending.energy(state.coefficients);
-    const normal = model.normal(); NN++;
+    const normal = model.normal();
     let accepted = false;
     let gain = 0;
     for (let attempt = 0; attempt < 4 && !accepted; attempt++) {
@@ -186,7 +184,7 @@ function minimize(
       add(coefficients, step.coefficients, 1);
       const movement = state.movement.map((row) => row.slice());
       for (const [s, p] of moving.entries()) movement[p.volume][p.index] += step.movement[s];
-      NE++; const trial = model.evaluate(coefficients, movement);
+      const trial = model.evaluate(coefficients, movement);
       gain = cost - (trial + weight * bending.energy(coefficients));
       if (gain > 0) {
         state = { coefficients, movement };
@@ -195,10 +193,9 @@ function minimize(
         damping = Math.max(1e-4, damping / 10);
       } else damping *= 10;
     }
-    if (!accepted || gain < CONVERGED * cost) break;
+    if (!accepted || gain < CONVERGED * cost) return { state, converged: true };
   }
-  console.log('LEVEL',level.fwhm,'evals',NE,'normals',NN,'cg',CGN,'ms',process.cpuUsage().user/1e3-T0);
-  return state;
+  return { state, converged: false };
 }
 
 /**
@@ -214,17 +211,17 @@ export function estimateTopup(
   progress: Progress,
 ): TopupResult {
   let spacing: [number, number, number] | undefined;
+  let converged = false;
   let state: State = { coefficients: new Float64Array(0), movement: volumes.map(() => new Float64Array(6)) };
   const everywhere = new Uint8Array(volumes[0].length).fill(1);
   const asAcquired = volumes.map((volume): Carried => ({ volume, inside: everywhere }));
   /** With movement undone; kept while levels hold it. */
   let still: Carried[] | undefined;
   const { levels } = schedule;
-console.log('START',process.cpuUsage().user/1e3);
   const mmPerHz = acquisitions.map((a) => a.readoutSeconds * grid.voxelSizes[phaseAxis(a)]);
   const lambdaScale = (LAMBDA_SCALE * mmPerHz.reduce((s, v) => s + v * v, 0)) / mmPerHz.length;
   for (const [l, level] of levels.entries()) {
-    if (l > 0 && sameProblem(level, levels[l - 1], grid)) continue;
+    if (converged && sameProblem(level, levels[l - 1], grid)) continue;
     const next = knotSpacing(level, grid);
     let { coefficients } = state;
     if (!spacing)
@@ -241,7 +238,7 @@ console.log('START',process.cpuUsage().user/1e3);
     const knots = grid.dims.map((d, a) => knotCount(d, next[a])) as [number, number, number];
     const mm = grid.voxelSizes.map((size, a) => size * next[a]) as [number, number, number];
     const bending = bendingEnergy(knots, mm);
-    state = minimize(
+    ({ state, converged } = minimize(
       model,
       { coefficients, movement: state.movement },
       level,
@@ -254,9 +251,8 @@ console.log('START',process.cpuUsage().user/1e3);
           (l + iteration / level.miter) / levels.length,
           `level ${l + 1} of ${levels.length}, iteration ${iteration + 1}: mean square difference ${meanSquare.toPrecision(4)}`,
         ),
-    );
+    ));
   }
-console.log('END',process.cpuUsage().user/1e3);
   if (!spacing) throw new RangeError('a schedule has at least one level');
   return {
     field: { imageDims: grid.dims, spacing, coefficients: new Float32Array(state.coefficients) },

@@ -8,12 +8,23 @@
  * dg_i/d(db/dy) = s_i f_i: both enter through images, so the Hessian is never formed, only applied.
  */
 import type { Matrix4 } from '../../../imaging/affine.ts';
-import type { Dims, Grid } from '../../../imaging/image.ts';
+import type { Grid } from '../../../imaging/image.ts';
+import { prefilterAxis, splineCoefficients } from '../../../imaging/spline.ts';
 import type { Acquisition } from '../files.ts';
 import { type Bases, curvature } from './curvature.ts';
 import { phaseAxis, voxelsPerHz } from './distortion.ts';
 import { movementMatrix } from './field.ts';
-import { type Carried, levelLines, levelVolume, type Sampled, sampleLevel, sampleLines } from './sample.ts';
+import {
+  accumulate,
+  addTo,
+  dot,
+  mixedProduct,
+  modulate,
+  movementImage,
+  squaredDistance,
+  subtractProduct,
+} from './products.ts';
+import { type Carried, levelImage, type Sampled, sampleLevel, sampleLines, signalMask } from './sample.ts';
 import type { Level } from './schedule.ts';
 import { type AxisBasis, axisBasis, evaluateSpline, gridBases, projectSpline } from './spline.ts';
 
@@ -43,6 +54,11 @@ export interface Model {
   normal(): Normal;
 }
 
+/** How far in mm from any signal the volumes are compared. */
+const SIGNAL_MARGIN = 10;
+/** Share of the samples with signal that must be inside all volumes. */
+const LEAST_OVERLAP = 0.2;
+
 /** Derivative of a movement's matrix with respect to one parameter. */
 function movementDerivative(movement: Float64Array, index: number, grid: Grid): Matrix4 {
   const h = 1e-4;
@@ -69,12 +85,24 @@ export function createModel(
   const step = level.subsamp;
   const n = volumes.length;
   const axes = acquisitions.map(phaseAxis);
-  const images = volumes.map((v, i) =>
-    moving.length > 0
-      ? levelVolume(v.volume, grid.dims, grid.voxelSizes, level.fwhm, step)
-      : levelLines(v.volume, grid.dims, grid.voxelSizes, level.fwhm, step, axes[i]),
-  );
+  const images = volumes.map((v) => levelImage(v.volume, grid.dims, grid.voxelSizes, level.fwhm, step));
   const { dims } = images[0];
+  const margin = grid.voxelSizes.map((mm) => Math.ceil(SIGNAL_MARGIN / (mm * step))) as [
+    number,
+    number,
+    number,
+  ];
+  /** Where there is signal, and every volume has data before shifting. */
+  const seen = signalMask(
+    images.map((v) => v.data),
+    dims,
+    margin,
+  );
+  const coefficients = images.map(({ data }, i) => {
+    if (moving.length > 0) return splineCoefficients(data, dims);
+    prefilterAxis(data, dims, axes[i]);
+    return data;
+  });
   const size = dims[0] * dims[1] * dims[2];
   const perHz = acquisitions.map(voxelsPerHz);
   // What the field does through its value (part 0) and its derivative along each phase-encode axis in use.
@@ -98,8 +126,6 @@ export function createModel(
   const modulated = volumes.map(image);
   const mean = image();
   const inside = new Uint8Array(size);
-  /** Where every volume has data before shifting. */
-  const seen = new Uint8Array(size).fill(1);
   for (const v of volumes) {
     let o = 0;
     for (let z = 0; z < grid.dims[2]; z += step)
@@ -107,6 +133,7 @@ export function createModel(
         for (let x = 0; x < grid.dims[0]; x += step)
           seen[o++] &= v.inside[x + grid.dims[0] * (y + grid.dims[1] * z)];
   }
+  const seenCount = seen.reduce((sum, v) => sum + v, 0);
   // Of the normal equations: sums of the volumes' derivatives and of these times residuals, per part.
   const sums = bases.map(image);
   const slopes = bases.map(image);
@@ -118,14 +145,14 @@ export function createModel(
   let count = 0;
   let movement: readonly Float64Array[] = [];
 
-  function evaluate(coefficients: Float64Array, at: readonly Float64Array[]): number {
+  function evaluate(parameters: Float64Array, at: readonly Float64Array[]): number {
     movement = at;
-    const c = new Float32Array(coefficients);
+    const c = new Float32Array(parameters);
     const fields = bases.map((b) => evaluateSpline(c, b));
     inside.set(seen);
     mean.fill(0);
     for (let i = 0; i < n; i++) {
-      const { coefficients: image } = images[i];
+      const image = coefficients[i];
       if (moving.length > 0) {
         const m = movementMatrix(at[i], grid);
         sampleLevel(image, dims, step, m, fields[0], perHz[i], axes[i], samples[i], inside);
@@ -137,7 +164,7 @@ export function createModel(
     count = 0;
     for (let o = 0; o < size; o++) count += inside[o];
     for (const g of modulated) sum += squaredDistance(g, mean, inside);
-    return count > size / 10 ? sum / (count * n) : Number.POSITIVE_INFINITY;
+    return count > LEAST_OVERLAP * seenCount ? sum / (count * n) : Number.POSITIVE_INFINITY;
   }
 
   function normal(): Normal {
@@ -216,106 +243,4 @@ function coefficientCount(bases: Bases): number {
 /** Basis whose weights are products of two bases' weights: the diagonal of a projected product. */
 function productBasis(a: AxisBasis, b: AxisBasis): AxisBasis {
   return { ...a, weights: a.weights.map((w, i) => w * b.weights[i]) };
-}
-
-/** Undistorted volume: value x density, with the density applied to the derivatives too. */
-function modulate(sampled: Sampled, slope: Float32Array, perHz: number, out: Float32Array): void {
-  const { value, gradient } = sampled;
-  for (let o = 0; o < out.length; o++) out[o] = (1 + perHz * slope[o]) * value[o];
-  for (const g of gradient) for (let o = 0; o < out.length; o++) g[o] *= 1 + perHz * slope[o];
-}
-
-/**
- * Adds one volume to the normal equations, before the mean's share is taken off.
- * @param out sums of derivatives with respect to the field's value and slope, the same times residuals, and products
- *   value-value, value-slope and slope-slope
- */
-function accumulate(
-  sampled: Sampled,
-  modulated: Float32Array,
-  mean: Float32Array,
-  inside: Uint8Array,
-  perHz: number,
-  scale: number,
-  out: readonly Float32Array[],
-): void {
-  const { value, along } = sampled;
-  const [sum0, sumK, slope0, slopeK, w00, w0k, wkk] = out;
-  for (let o = 0; o < value.length; o++) {
-    if (inside[o] === 0) continue;
-    const a = perHz * along[o];
-    const b = perHz * value[o];
-    const residual = scale * (modulated[o] - mean[o]);
-    sum0[o] += a;
-    sumK[o] += b;
-    slope0[o] += residual * a;
-    slopeK[o] += residual * b;
-    w00[o] += scale * a * a;
-    w0k[o] += scale * a * b;
-    wkk[o] += scale * b * b;
-  }
-}
-
-/** w -= factor x a x b */
-function subtractProduct(w: Float32Array, a: Float32Array, b: Float32Array, factor: number): void {
-  for (let o = 0; o < w.length; o++) w[o] -= factor * a[o] * b[o];
-}
-
-/** Image (`out`) of what a movement does to a volume: its gradient times the `derivative` of where each voxel is sampled. */
-function movementImage(
-  gradient: readonly Float32Array[],
-  derivative: Matrix4,
-  dims: Dims,
-  step: number,
-  inside: Uint8Array,
-  out: Float32Array,
-): void {
-  const [gx, gy, gz] = gradient;
-  const [xx, xy, xz, x0, yx, yy, yz, y0, zx, zy, zz, z0] = derivative;
-  let o = 0;
-  for (let k = 0; k < dims[2]; k++)
-    for (let j = 0; j < dims[1]; j++)
-      for (let i = 0; i < dims[0]; i++, o++) {
-        const x = i * step;
-        const y = j * step;
-        const z = k * step;
-        out[o] =
-          inside[o] *
-          (gx[o] * (xx * x + xy * y + xz * z + x0) +
-            gy[o] * (yx * x + yy * y + yz * z + y0) +
-            gz[o] * (zx * x + zy * y + zz * z + z0));
-      }
-}
-
-/** out = a x (s own - sum / n): what a movement (a) and one part of the field have to do with each other. */
-function mixedProduct(
-  a: Float32Array,
-  own: Float32Array | undefined,
-  s: number,
-  sum: Float32Array,
-  n: number,
-  out: Float32Array,
-): void {
-  if (own) for (let o = 0; o < out.length; o++) out[o] = a[o] * (s * own[o] - sum[o] / n);
-  else for (let o = 0; o < out.length; o++) out[o] = (-a[o] * sum[o]) / n;
-}
-
-/** sum += factor x a */
-function addTo(sum: Float32Array, a: Float32Array, factor: number): void {
-  for (let o = 0; o < sum.length; o++) sum[o] += factor * a[o];
-}
-
-function squaredDistance(a: Float32Array, b: Float32Array, inside: Uint8Array): number {
-  let sum = 0;
-  for (let o = 0; o < a.length; o++) {
-    const d = inside[o] * (a[o] - b[o]);
-    sum += d * d;
-  }
-  return sum;
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let o = 0; o < a.length; o++) sum += a[o] * b[o];
-  return sum;
 }

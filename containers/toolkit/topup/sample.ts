@@ -2,20 +2,20 @@
 import type { Matrix4 } from '../../../imaging/affine.ts';
 import type { Dims } from '../../../imaging/image.ts';
 import { SIGMA_TO_FWHM } from '../../../imaging/smooth.ts';
-import {
-  prefilterAxis,
-  sampleSpline,
-  sampleSplineGradient,
-  splineCoefficients,
-} from '../../../imaging/spline.ts';
+import { sampleSpline, sampleSplineGradient, splineCoefficients } from '../../../imaging/spline.ts';
 
-/** Gaussian smoothing and keeping every `step`-th voxel, one axis after the other; weights renormalized at edges. */
-function smoothThin(
+/**
+ * A volume smoothed by `fwhm` mm and thinned out to every `step`-th voxel from voxel 0 on, one axis after the other;
+ * weights renormalized at edges. Always a copy.
+ */
+export function levelImage(
   data: Float32Array,
   dims: Dims,
-  sigma: readonly number[],
+  voxelSizes: readonly [number, number, number],
+  fwhm: number,
   step: number,
 ): { data: Float32Array; dims: Dims } {
+  const sigma = voxelSizes.map((mm) => fwhm / SIGMA_TO_FWHM / mm);
   let current = data;
   const size = [...dims];
   for (const axis of [2, 1, 0]) {
@@ -40,7 +40,7 @@ function smoothThin(
     current = out;
     size[axis] = kept;
   }
-  return { data: current, dims: [size[0], size[1], size[2]] };
+  return { data: current === data ? data.slice() : current, dims: [size[0], size[1], size[2]] };
 }
 
 /** out[to + s] += weight x data[from + s] for s < inner, then the same every `fromStep` and `toStep` further on. */
@@ -54,27 +54,54 @@ function addLines(
   toStep: number,
   inner: number,
 ): void {
-  if (inner === 1) for (let t = to, f = from; t < out.length; t += toStep, f += fromStep) out[t] += weight * data[f];
+  if (inner === 1)
+    for (let t = to, f = from; t < out.length; t += toStep, f += fromStep) out[t] += weight * data[f];
   else
     for (let t = to, f = from; t < out.length; t += toStep, f += fromStep)
       for (let s = 0; s < inner; s++) out[t + s] += weight * data[f + s];
 }
 
-/** Spline coefficients of a volume smoothed by `fwhm` mm and thinned out to every `step`-th voxel, from voxel 0 on. */
-export function levelVolume(
-  volume: Float32Array,
+/** Samples whose signal (in any of the volumes) is above this share of its volume's mean are of the head. */
+const SIGNAL = 0.5;
+
+/**
+ * Where there is something to compare: 1 within `margin` samples (per axis) of signal in any of `volumes`, else 0. Air,
+ * which is half of most images, says nothing about the field.
+ */
+export function signalMask(
+  volumes: readonly Float32Array[],
   dims: Dims,
-  voxelSizes: readonly [number, number, number],
-  fwhm: number,
-  step: number,
-): { coefficients: Float32Array; dims: Dims } {
-  const thin = smoothThin(
-    volume,
-    dims,
-    voxelSizes.map((mm) => fwhm / SIGMA_TO_FWHM / mm),
-    step,
-  );
-  return { coefficients: splineCoefficients(thin.data, thin.dims), dims: thin.dims };
+  margin: readonly [number, number, number],
+): Uint8Array {
+  const mask = new Uint8Array(volumes[0].length);
+  for (const volume of volumes) {
+    const least = (SIGNAL * volume.reduce((sum, v) => sum + v, 0)) / volume.length;
+    for (let o = 0; o < mask.length; o++) if (volume[o] > least) mask[o] = 1;
+  }
+  let inner = 1;
+  for (const axis of [0, 1, 2]) {
+    const n = dims[axis];
+    for (let start = 0; start < mask.length; start += n * inner)
+      for (let s = start; s < start + inner; s++) widen(mask, s, n, inner, margin[axis]);
+    inner *= n;
+  }
+  return mask;
+}
+
+/** Sets what lies within `margin` of a 1 on one line, in place. */
+function widen(mask: Uint8Array, start: number, n: number, stride: number, margin: number): void {
+  // Forward: how long ago the last 1 was seen. Marked with 2, so that it is not taken for one.
+  let since = margin + 1;
+  for (let i = 0, o = start; i < n; i++, o += stride) {
+    since = mask[o] === 1 ? 0 : since + 1;
+    if (since > 0 && since <= margin) mask[o] = 2;
+  }
+  since = margin + 1;
+  for (let i = 0, o = start + (n - 1) * stride; i < n; i++, o -= stride) {
+    since = mask[o] === 1 ? 0 : since + 1;
+    if (since <= margin) mask[o] = since === 0 ? 1 : 2;
+  }
+  for (let i = 0, o = start; i < n; i++, o += stride) if (mask[o] === 2) mask[o] = 1;
 }
 
 /**
@@ -96,10 +123,10 @@ const found = new Float64Array(4);
 
 /**
  * Samples a level's volume at movement(x) + shift(x) along `axis` for each x of the level's grid.
- * @param coefficients from {@link levelVolume}  @param dims of the thinned volume, which are the level's samples too
+ * @param coefficients from {@link levelImage}'s volume  @param dims of the thinned volume, which are the level's samples too
  * @param movement full voxels of the reference to full voxels of the volume
  * @param perHz full voxels of shift along `axis` per unit of `field`
- * @param inside is set to 0 where the sample lies beyond the volume
+ * @param inside only samples where it is 1 are taken; it is set to 0 where they lie beyond the volume
  */
 export function sampleLevel(
   coefficients: Float32Array,
@@ -123,6 +150,7 @@ export function sampleLevel(
   for (let k = 0; k < nz; k++)
     for (let j = 0; j < ny; j++)
       for (let i = 0; i < nx; i++, o++) {
+        if (inside[o] === 0) continue;
         const x = m[0] * i + m[1] * j + m[2] * k + tx + shiftX * field[o];
         const y = m[4] * i + m[5] * j + m[6] * k + ty + shiftY * field[o];
         const z = m[8] * i + m[9] * j + m[10] * k + tz;
@@ -177,27 +205,7 @@ export function carryVolume(volume: Float32Array, dims: Dims, movement: Matrix4)
   return { volume: carried, inside };
 }
 
-/** As {@link levelVolume}, with coefficients along `axis` only: for {@link sampleLines}. */
-export function levelLines(
-  volume: Float32Array,
-  dims: Dims,
-  voxelSizes: readonly [number, number, number],
-  fwhm: number,
-  step: number,
-  axis: 0 | 1,
-): { coefficients: Float32Array; dims: Dims } {
-  const thin = smoothThin(
-    volume,
-    dims,
-    voxelSizes.map((mm) => fwhm / SIGMA_TO_FWHM / mm),
-    step,
-  );
-  const coefficients = thin.data === volume ? volume.slice() : thin.data;
-  prefilterAxis(coefficients, thin.dims, axis);
-  return { coefficients, dims: thin.dims };
-}
-
-/** As {@link sampleLevel} for {@link levelLines} of a carried volume: value, and gradient along `axis`. */
+/** As {@link sampleLevel} for a carried volume, whose coefficients are along `axis` only: value, and gradient along it. */
 export function sampleLines(
   coefficients: Float32Array,
   dims: Dims,
@@ -217,6 +225,7 @@ export function sampleLines(
   for (let k = 0; k < dims[2]; k++)
     for (let j = 0; j < dims[1]; j++)
       for (let i = 0; i < dims[0]; i++, o++) {
+        if (inside[o] === 0) continue;
         const at = axis === 0 ? i : j;
         let x = at + scale * field[o];
         if (!(x >= -SLACK && x <= last + SLACK)) {
