@@ -1,4 +1,5 @@
 /** Running a cohort from the command line: start or join it, watch it, say how it ended. */
+import { setMaxListeners } from 'node:events';
 import { type WorkflowHandle, WorkflowIdConflictPolicy, WorkflowNotFoundError } from '@temporalio/client';
 import { COHORT_WORKFLOW } from '../pipeline/messages.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
@@ -68,6 +69,8 @@ export async function runToEnd(
   begin: (host: Host) => Promise<CohortHandle>,
 ): Promise<CohortResult> {
   const interrupt = new AbortController();
+  // Every call to the server listens to it while it lasts.
+  setMaxListeners(0, interrupt.signal);
   const onSignal = () =>
     interrupt.abort(new CommandError('Stopped. The same command resumes.', EXIT.interrupted));
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);

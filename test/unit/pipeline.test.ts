@@ -44,7 +44,7 @@ describe('command lines', () => {
     ],
     [
       line(plan(mcflirt, { dwi, flags: profile.mcflirtFlags })),
-      'mcflirt -in in/dwi.nii.gz -out dwi_mc -refvol 0 -plots',
+      'mcflirt -in in/dwi.nii.gz -out dwi_mc -refvol 0 -plots -cost mutualinfo',
     ],
     [line(plan(mean, { series: dwi })), 'fslmaths in/series.nii.gz -Tmean mean'],
     [line(plan(bet, { b0: dwi, fraction: profile.betFraction })), 'bet in/b0.nii.gz b0_brain -m -f 0.3'],
