@@ -26,37 +26,43 @@ export interface ToolFolder {
 /** Pages of 4 KiB on every platform this measures on (Linux x86-64 and arm64 as distributed). */
 const PAGE_BYTES = 4096;
 
-/** Resident memory in MiB of a process group, from /proc; undefined where there is no /proc. */
-async function groupMemoryMiB(group: number): Promise<number | undefined> {
-  let total = 0;
-  let names: string[];
+/** Fields of /proc/PID/stat after the command in parentheses (proc(5)): state, ppid, pgrp, ...; undefined once it ended. */
+async function statFields(pid: number | string): Promise<string[] | undefined> {
   try {
-    names = await readdir('/proc');
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
     return undefined;
   }
+}
+
+/** Resident memory in MiB of every process group of this machine; undefined where there is no /proc. */
+async function memoryByGroup(): Promise<Map<number, number> | undefined> {
+  const names = await readdir('/proc').catch(() => undefined);
+  if (names === undefined) return undefined;
+  const memory = new Map<number, number>();
   for (const name of names) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const stat = await readFile(`/proc/${name}/stat`, 'utf8');
-      // After the command in parentheses: state, ppid, pgrp, ...; rss is field 24 of proc(5).
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      if (Number(fields[2]) === group) total += Number(fields[21]) * PAGE_BYTES;
-    } catch {
-      // The process ended between the two reads.
-    }
+    const fields = /^\d+$/.test(name) ? await statFields(name) : undefined;
+    if (fields === undefined) continue;
+    const [group, mib] = [Number(fields[2]), (Number(fields[21]) * PAGE_BYTES) / 2 ** 20];
+    memory.set(group, (memory.get(group) ?? 0) + mib);
   }
-  return total / 2 ** 20;
+  return memory;
+}
+
+const WATCH_MS = 500;
+let lastLook: { at: number; memory: ReturnType<typeof memoryByGroup> } | undefined;
+
+/** As {@link memoryByGroup}; tools that run at the same time share one look. */
+function sharedLook(): ReturnType<typeof memoryByGroup> {
+  if (lastLook === undefined || Date.now() - lastLook.at > WATCH_MS / 2)
+    lastLook = { at: Date.now(), memory: memoryByGroup() };
+  return lastLook.memory;
 }
 
 /** Start time of a process in clock ticks since boot, which with the pid names it for good. */
 async function startTicks(pid: number): Promise<string | undefined> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
-  }
+  return (await statFields(pid))?.[19];
 }
 
 function killGroup(group: number, signal: NodeJS.Signals): void {
@@ -166,9 +172,10 @@ export class ProcessRuntime implements Runtime {
     }, execution.seconds * 1000);
     let watching = true;
     const watcher = (async () => {
-      for (let pause = 50; watching && group; pause = Math.min(500, pause * 2)) {
-        const used = await groupMemoryMiB(group);
-        if (used === undefined) return;
+      for (let pause = 50; watching && group; pause = Math.min(WATCH_MS, pause * 2)) {
+        const look = await sharedLook();
+        if (look === undefined) return;
+        const used = look.get(group) ?? 0;
         peak = Math.max(peak ?? 0, used);
         if (used > execution.memoryMiB) {
           outOfMemory = true;
