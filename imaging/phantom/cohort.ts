@@ -34,6 +34,8 @@ export interface CohortOptions {
 export const DEMO_COHORT = {
   seed: 1,
   groups: { vehicle: 4, ketamine: 4 },
+  // Coarser and shorter than a trial's, so that two cores are done within minutes.
+  protocol: { voxelMm: 3.5, directions: 8 },
 } as const satisfies Omit<CohortOptions, 'outDir'>;
 
 /** What was written; paths are absolute. */
