@@ -53,7 +53,6 @@ export function align(
   const { corrected, sliceOf, missing } = volumes;
   const predicted = new Float32Array(count);
   const trial = new Float32Array(count);
-  const weights = new Float32Array(count);
   let moving: Moving[] = [];
 
   const smoothBy = (fwhm: number) => {
@@ -80,10 +79,7 @@ export function align(
   for (const [iteration, fwhm] of options.fwhm.entries()) {
     if (fwhm !== ready) smoothBy((ready = fwhm));
     sampleAll();
-    const ff = (process.env.FF ?? '10').split(',').map(Number);
-    const predictor = volumes.predictor(
-      ff[Math.min(ff.length - 1, iteration + (options.fwhm[0] === 0 && directions ? 3 : 0))],
-    );
+    const predictor = volumes.predictor();
     volumes.fill(predictor);
     if (iteration > 0) {
       volumes.judge(predictor, measured);
@@ -93,12 +89,11 @@ export function align(
     for (const [i, v] of moving.entries()) {
       if (!volumes.predictable(i)) continue;
       volumes.predict(predictor, i, predicted);
-      for (let s = 0; s < count; s++) weights[s] = missing[i][s] !== 0 ? 0 : 1;
-      const before = misfit(corrected[i], predicted, weights);
-      let next = step(v, parameters[i], points, predicted, weights, options.withField);
+      const before = misfit(corrected[i], predicted, missing[i]);
+      let next = step(v, parameters[i], points, predicted, missing[i], options.withField);
       for (let half = 0; half <= HALVINGS; half++) {
         correctedAt(v, next, points, trial, sliceOf[i]);
-        if (misfit(trial, predicted, weights) <= before) {
+        if (misfit(trial, predicted, missing[i]) <= before) {
           parameters[i] = next;
           corrected[i].set(trial);
           break;
@@ -114,14 +109,14 @@ export function align(
   return corrected;
 }
 
-/** Weighted squared difference from the prediction that no gain can explain. */
-function misfit(y: Float32Array, predicted: Float32Array, weights: Float32Array): number {
+/** Squared difference from the prediction that no gain can explain, over points that are not missing. */
+function misfit(y: Float32Array, predicted: Float32Array, missing: Uint8Array): number {
   let [yy, yp, pp] = [0, 0, 0];
   for (let s = 0; s < y.length; s++) {
-    const wy = weights[s] * y[s];
-    yy += wy * y[s];
-    yp += wy * predicted[s];
-    pp += weights[s] * predicted[s] * predicted[s];
+    if (missing[s] !== 0) continue;
+    yy += y[s] * y[s];
+    yp += y[s] * predicted[s];
+    pp += predicted[s] * predicted[s];
   }
   return yy > 0 ? pp - (yp * yp) / yy : pp;
 }

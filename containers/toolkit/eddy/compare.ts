@@ -71,16 +71,11 @@ export class Comparison {
     };
   }
 
-  /**
-   * Predictor fitted to the data as they are now.
-   * @param caution factor on the noise: above 1, predictions rest on many volumes rather than on the nearest
-   */
-  predictor(caution = 1): Predictor {
+  /** Predictor fitted to the data as they are now. */
+  predictor(): Predictor {
     if (!this.directions) return meanPredictor(this.corrected.length);
     const moments = this.secondMoments();
-    const h = estimateHyperparameters(this.directions, moments);
-    if (process.env.DBG) console.log(JSON.stringify(h));
-    return predictor(this.directions, { ...h, noise: h.noise.map((v) => v * caution) }, moments);
+    return predictor(this.directions, estimateHyperparameters(this.directions, moments), moments);
   }
 
   /** Volumes of the same kind: b0s, or of one shell. */

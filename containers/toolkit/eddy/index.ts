@@ -40,23 +40,20 @@ type Key =
   | 'shelled'
   | 'verbose';
 
-/** Large misplacements are found in smooth images, small ones in sharp ones. */
-const DEFAULT_FWHM = [10, 6, 0];
-
-/** Smoothing per iteration from --fwhm and --niter: one value for all, or one per iteration; the last one goes on. */
+/** Smoothing per iteration from --fwhm and --niter: one value for all, or one per iteration. */
 function fwhmSchedule(options: Options<Key>): number[] {
   const iterations = options.number('niter', 5);
   if (!Number.isInteger(iterations) || iterations < 1 || iterations > 100)
     throw new ToolError(`--niter=${iterations} is not a whole number from 1 to 100.`);
-  const text = options.get('fwhm');
-  const given = text === undefined ? DEFAULT_FWHM : text.split(',').map(Number);
-  if (!given.every((f) => f >= 0 && f < 100) || given.length === 0)
+  const text = options.get('fwhm') ?? '0';
+  const given = text.split(',').map(Number);
+  if (!given.every((f) => f >= 0 && f < 100))
     throw new ToolError(`--fwhm=${text} is not a list of widths in mm, such as 10,6,4,2,0.`);
-  if (text !== undefined && given.length > 1 && given.length !== iterations)
+  if (given.length > 1 && given.length !== iterations)
     throw new ToolError(
       `--fwhm has ${given.length} values for ${iterations} iterations; give one, or ${iterations}.`,
     );
-  return Array.from({ length: iterations }, (_, i) => given[Math.min(i, given.length - 1)]);
+  return Array.from({ length: iterations }, (_, i) => given[given.length > 1 ? i : 0]);
 }
 
 function oneOf<T extends string>(options: Options<Key>, key: Key, choices: readonly T[], fallback: T): T {
@@ -166,7 +163,7 @@ export const eddy: Tool<Key> = {
     fwhm: {
       names: ['--fwhm'],
       value: 'mm,...',
-      help: 'smoothing for the estimation: one width, or one per iteration (default 10,6,0,0,...)',
+      help: 'smoothing for the estimation: one width, or one per iteration (default 0)',
     },
     niter: { names: ['--niter'], value: 'n', help: 'iterations (default 5)' },
     resamp: {

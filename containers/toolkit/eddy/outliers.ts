@@ -19,6 +19,9 @@ export interface SliceStatistics {
   readonly outlier: Uint8Array;
 }
 
+/** A slice less far off than this share of its neighbour is the neighbour's shadow: interpolation carries loss across. */
+const SHADOW = 0.15;
+
 /** Sums over the points of each slice of one volume. */
 export interface SliceSums {
   readonly count: Float64Array;
@@ -92,7 +95,12 @@ export function judgeSlices(sums: readonly SliceSums[], voxelsPerPoint: number):
   for (const q of judged) {
     if (byMean.sd > 0) statistics.mean[q] = (means[q] - byMean.mean) / byMean.sd;
     if (bySquare.sd > 0) statistics.meanSquared[q] = (squares[q] - bySquare.mean) / bySquare.sd;
-    if (statistics.mean[q] < -DEVIATIONS) statistics.outlier[q] = 1;
+  }
+  const mean = (i: number, k: number) => (k < 0 || k >= slices ? 0 : statistics.mean[i * slices + k]);
+  for (const q of judged) {
+    const [i, k] = [Math.floor(q / slices), q % slices];
+    const worst = Math.min(mean(i, k - 1), mean(i, k + 1));
+    if (mean(i, k) < -DEVIATIONS && mean(i, k) < SHADOW * worst) statistics.outlier[q] = 1;
   }
   return statistics;
 }

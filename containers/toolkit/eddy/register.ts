@@ -66,7 +66,7 @@ export function acquiredSlices(
  * The field's constant is left alone: it cannot be told from movement along the phase encoding here (see separate.ts).
  * A gain between volume and target is fitted along and dropped, so that a difference in receiver gain does not bend
  * the geometry.
- * @param weights how much each point counts, 0 for not at all
+ * @param missing 1 where a point does not count
  * @param withField estimate the field's terms too, not only the movement
  * @returns new parameters; the old ones where the system is singular
  */
@@ -75,7 +75,7 @@ export function step(
   p: Float64Array,
   points: Points,
   target: Float32Array,
-  weights: Float32Array,
+  missing: Uint8Array,
   withField: boolean,
 ): Float64Array {
   const warp = new Warp(v.frame, v.acquisition, p);
@@ -92,8 +92,7 @@ export function step(
   const [dx, dy, dz] = v.frame.voxelSizes;
   const voxelMm = v.frame.voxelSizes[warp.axis];
   for (let s = 0; s < target.length; s++) {
-    const weight = weights[s];
-    if (weight === 0) continue;
+    if (missing[s] !== 0) continue;
     const x = points.x[s];
     const y = points.y[s];
     const z = points.z[s];
@@ -121,7 +120,7 @@ export function step(
     row[n - 1] = j * f;
     const residual = target[s] - j * f;
     for (let a = 0; a < n; a++) {
-      const ra = weight * row[a];
+      const ra = row[a];
       rhs[a] += ra * residual;
       const o = a * n;
       for (let b = 0; b <= a; b++) normal[o + b] += ra * row[b];
