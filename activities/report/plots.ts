@@ -85,7 +85,8 @@ export function stripPlot(plot: StripPlot): Promise<string> {
     field: 'y',
     type: 'quantitative' as const,
     title: plot.yTitle,
-    scale: { domain: [...plot.yDomain], nice: true },
+    // Few subjects make long intervals: what leaves the axis ends at its edge, not on the page beyond.
+    scale: { domain: [...plot.yDomain], nice: true, clamp: true },
     axis: { tickCount: 6 },
   };
   const x = {
@@ -115,8 +116,7 @@ export function stripPlot(plot: StripPlot): Promise<string> {
       },
       {
         data: means,
-        // Few subjects make long intervals: what leaves the figure is cut, not drawn over the page.
-        mark: { ...rule('#1b1f24'), strokeWidth: 2, clip: true },
+        mark: { ...rule('#1b1f24'), strokeWidth: 2 },
         encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } },
       },
       {
