@@ -30,10 +30,10 @@ export interface CohortOptions {
   readonly threads?: number;
 }
 
-/** A cohort of 6 scanned twice, coarser and shorter than a trial's, so that two cores are done with it in minutes. */
+/** A cohort of 8 scanned twice, coarser and shorter than a trial's, so that two cores are done with it in minutes. */
 export const DEMO_COHORT = {
   seed: 1,
-  groups: { vehicle: 3, ketamine: 3 },
+  groups: { vehicle: 4, ketamine: 4 },
   protocol: { voxelMm: 4, directions: 8 },
 } as const satisfies Omit<CohortOptions, 'outDir'>;
 
