@@ -158,7 +158,7 @@ function participantLines(survey: Survey): string[] {
   const rest = columns.filter(({ name }) => !used.has(name)).map(({ name }) => name);
   const ages = rest.filter((name) => /^age/i.test(name));
   const lines = [
-    `# CHECK: levels of ${group.column}: ${group.levels.join(', ')}. Differences are treatment minus reference.`,
+    `# CHECK: levels of ${group.column}: ${group.levels.join(', ')}. Group differences are reference minus treatment.`,
     'participants:',
     '  file: participants.tsv   # relative to bids',
     `  id: ${scalar(id.name)}`,
@@ -223,8 +223,8 @@ export function studyText(survey: Survey): string {
     '# Tools as programs of this machine; or { kind: docker, image: delta-md-toolkit:0.1.0 }.',
     'runtime: { kind: process }',
     '',
-    '# What one step may use, and how many subjects run at once. Memory grows up to the limit when a step runs out.',
-    'resources: { cpus: 2, memoryMiB: 4096, memoryLimitMiB: 16384, subjectsAtOnce: 2, timeFactor: 1 }',
+    '# What one step may use. Memory grows up to the limit when a step runs out.',
+    'resources: { cpus: 2, memoryMiB: 4096, memoryLimitMiB: 16384, timeFactor: 1 }',
     'retries: { tool: 1 }   # further tries when a tool ends with an error',
     '',
     '# exclude: { sub-12: "scanner upgrade" }   # subjects left out, each with its reason',
