@@ -8,6 +8,7 @@ import { writeInto, writeJsonInto } from './derivatives.ts';
 import type { SubjectMaps } from './publish.ts';
 import {
   type Axis,
+  above,
   beside,
   LABEL_COLOURS,
   mosaic,
@@ -75,10 +76,10 @@ export async function drawSubject(
   pictures.push({
     file: 'fa_template.png',
     caption: 'Baseline FA in template space, and the template, with the regions outlined',
-    picture: stack(
+    picture: above([
       through(fa, [0, 0.9], space.labels, 2, 5),
       through(space.template, robustWindow(space.template.data, 0, 0.995), space.labels, 2, 5),
-    ),
+    ]),
   });
   for (const one of maps.sessions) {
     const md = await readImage(one.mdInTemplate.path);
@@ -94,20 +95,4 @@ export async function drawSubject(
     join(folder, 'figures.json'),
     pictures.map(({ file, caption }) => ({ file, caption })),
   );
-}
-
-/** One picture above another. */
-function stack(top: Picture, bottom: Picture): Picture {
-  const width = Math.max(top.width, bottom.width);
-  const rgb = new Uint8Array(3 * width * (top.height + bottom.height));
-  for (const [picture, offset] of [
-    [top, 0],
-    [bottom, top.height],
-  ] as const)
-    for (let y = 0; y < picture.height; y++)
-      rgb.set(
-        picture.rgb.subarray(3 * y * picture.width, 3 * (y + 1) * picture.width),
-        3 * (y + offset) * width,
-      );
-  return { width, height: top.height + bottom.height, rgb };
 }

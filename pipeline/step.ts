@@ -93,6 +93,3 @@ export function plan<In extends object, Out extends string>(step: Step<In, Out>,
 
 /** Files of a finished step, by the names of its outputs. */
 export type Outputs<Out extends string> = Readonly<Record<Out, FileRef>>;
-
-/** The output names of a step, for typing what a run of it returns. */
-export type OutputsOf<S> = S extends Step<infer _In, infer Out> ? Outputs<Out> : never;

@@ -102,8 +102,8 @@ export function beside(pictures: readonly Picture[], gap = 8): Picture {
   return result;
 }
 
-/** Pictures one above the other. */
-function above(pictures: readonly Picture[]): Picture {
+/** Pictures one above the other, left edges aligned. */
+export function above(pictures: readonly Picture[]): Picture {
   const width = Math.max(0, ...pictures.map((p) => p.width));
   const result = blank(
     width,
