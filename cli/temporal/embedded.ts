@@ -96,26 +96,34 @@ export async function supervisorOf(folder: string): Promise<'alive' | 'gone' | '
 }
 
 export class EmbeddedTemporal {
-  readonly address: string;
-  readonly ui: string;
   readonly #folder: string;
   readonly #cli: string;
   readonly #say: (message: string) => void;
+  #ports: Ports;
   #pid = 0;
+  /** Clients know the ports from the first answer on; until then they may change. */
+  #answered = false;
   #stopping = false;
   #supervising: Promise<void> = Promise.resolve();
 
   private constructor(
     folder: string,
     cli: string,
-    ports: { grpc: number; ui: number },
+    ports: Ports,
     say: (message: string) => void,
   ) {
     this.#folder = folder;
     this.#cli = cli;
     this.#say = say;
-    this.address = `127.0.0.1:${ports.grpc}`;
-    this.ui = `http://127.0.0.1:${ports.ui}`;
+    this.#ports = ports;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.#ports.grpc}`;
+  }
+
+  get ui(): string {
+    return `http://127.0.0.1:${this.#ports.ui}`;
   }
 
   /**
@@ -143,8 +151,9 @@ export class EmbeddedTemporal {
     };
     const server = new EmbeddedTemporal(folder, cli.path, ports, say);
     server.#supervising = server.#supervise();
-    for (let waited = 0; !(await answers(server.address)); waited += 0.2) {
-      if (waited > START_SECONDS || server.#stopping) {
+    const until = Date.now() + START_SECONDS * 1000;
+    while (!(await answers(server.address))) {
+      if (Date.now() > until || server.#stopping) {
         await server.stop();
         throw new Error(
           `Temporal did not start within ${START_SECONDS} s; see ${join(folder, 'server.log')}`,
@@ -152,6 +161,7 @@ export class EmbeddedTemporal {
       }
       await sleep(200);
     }
+    server.#answered = true;
     return server;
   }
 
@@ -163,7 +173,7 @@ export class EmbeddedTemporal {
         this.#cli,
         [
           ...['server', 'start-dev', '--ip', '127.0.0.1', '--log-level', 'warn'],
-          ...['--port', this.address.split(':')[1], '--ui-port', this.ui.slice(this.ui.lastIndexOf(':') + 1)],
+          ...['--port', `${this.#ports.grpc}`, '--ui-port', `${this.#ports.ui}`],
           ...['--db-filename', join(this.#folder, 'temporal.db')],
         ],
         // Its own group: Ctrl-C in the terminal must reach the workers first, the server last. The log is a file of
@@ -188,8 +198,13 @@ export class EmbeddedTemporal {
         this.#stopping = true;
         break;
       }
-      this.#say('Temporal stopped unexpectedly; starting it again.');
-      await sleep(500 * failures);
+      if (this.#answered) {
+        this.#say('Temporal stopped unexpectedly; starting it again.');
+        await sleep(500 * failures);
+      } else {
+        // Another server took a port between our look and its start: two studies started at once want the same.
+        this.#ports = { grpc: await freePort(0), ui: await freePort(0) };
+      }
     }
     await rm(join(this.#folder, 'server.json'), { force: true });
   }

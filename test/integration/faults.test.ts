@@ -65,7 +65,7 @@ describe('faults', () => {
   it('worker killed mid-step (SIGKILL): run again, the cohort completes, no finished step is computed twice', async () => {
     await delay(study, SLOW);
     const first = keep(start('run', study.file));
-    await waitForStep(study, 'topup');
+    await waitForStep(study, 'topup', first);
     await waitFor(async () => toolsRunning(study) > 0);
     first.child.kill('SIGKILL');
     await first.ended;
@@ -81,7 +81,7 @@ describe('faults', () => {
   it('Ctrl-C stops tools, worker and server; the same command resumes', async () => {
     await delay(study, SLOW);
     const first = keep(start('run', study.file));
-    await waitForStep(study, 'topup');
+    await waitForStep(study, 'topup', first);
     first.child.kill('SIGINT');
     const ended = await first.ended;
     expect(ended.code).toBe(130);
@@ -93,10 +93,21 @@ describe('faults', () => {
     expect(await computedTwice(study)).toEqual([]);
   });
 
+  it('studies started at the same moment, each with its own server, do not take the ports of another', async () => {
+    const others = await Promise.all([makeStudy(1), makeStudy(1), makeStudy(1)]);
+    try {
+      const runs = [study, ...others].map((one) => keep(start('run', one.file, '--json')));
+      const ends = await Promise.all(runs.map((run) => run.ended));
+      expect(ends.map(({ code, stderr }) => (code === 0 ? 'done' : stderr))).toEqual(ends.map(() => 'done'));
+    } finally {
+      await Promise.all(others.map(removeStudy));
+    }
+  });
+
   it('Temporal server killed (SIGKILL) and restarted on its database: the cohort completes', async () => {
     await delay(study, SLOW);
     const run = keep(start('run', study.file, '--json'));
-    await waitForStep(study, 'topup');
+    await waitForStep(study, 'topup', run);
     const before = JSON.parse(await readFile(join(study.work, 'temporal', 'server.json'), 'utf8'));
     process.kill(before.pid, 'SIGKILL');
     await delay(study, {});
@@ -110,7 +121,7 @@ describe('faults', () => {
   it('cancel ends the running tools and keeps what was finished', async () => {
     await delay(study, { ...SLOW, eddy: 60_000 });
     const run = keep(start('run', study.file));
-    await waitForStep(study, 'bet');
+    await waitForStep(study, 'bet', run);
     await waitFor(async () => toolsRunning(study) > 0);
     const begun = Date.now();
     expect((await deltaMd('cancel', study.file)).code).toBe(0);

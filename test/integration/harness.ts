@@ -140,6 +140,8 @@ export interface Ended {
 export interface Running {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
+  /** What it printed so far. */
+  readonly said: () => string;
 }
 
 export function start(...words: string[]): Running {
@@ -151,7 +153,7 @@ export function start(...words: string[]): Running {
   const ended = new Promise<Ended>((resolve) =>
     child.on('close', (code) => resolve({ code, stdout, stderr })),
   );
-  return { child, ended };
+  return { child, ended, said: () => `${stdout}\n${stderr}` };
 }
 
 /** Runs a command to its end. */
@@ -182,17 +184,32 @@ export async function computedTwice(study: Study): Promise<string[]> {
   return [...seen].filter(([, times]) => times > 1).map(([name]) => name);
 }
 
-/** Waits until the journal holds a computed step of this name. */
-export async function waitForStep(study: Study, step: string): Promise<void> {
-  await waitFor(async () =>
-    (await journal(study)).some((entry) => entry.step === step && entry.event === 'computed'),
+/** Waits until the journal holds a computed step of this name; the command that is to compute it must live so long. */
+export async function waitForStep(study: Study, step: string, command: Running): Promise<void> {
+  const { child } = command;
+  await waitFor(
+    async () => {
+      if (child.exitCode !== null) throw new Error(`ended before ${step}: ${command.said()}`);
+      return (await journal(study)).some((entry) => entry.step === step && entry.event === 'computed');
+    },
+    async () =>
+      [
+        `no ${step} yet; the command said: ${command.said()}`,
+        `journal: ${(await journal(study)).map(({ event, step }) => `${event} ${step}`).join(', ')}`,
+        `server: ${(await readFile(join(study.work, 'temporal', 'server.log'), 'utf8').catch(() => 'no log')).slice(-3000)}`,
+      ].join('\n'),
   );
 }
 
-export async function waitFor(holds: () => Promise<boolean>, seconds = 60): Promise<void> {
+/** Waits for a condition; `why` says what was seen where it never came true. */
+export async function waitFor(
+  holds: () => Promise<boolean>,
+  why: () => Promise<string> = async () => 'waited in vain',
+  seconds = 60,
+): Promise<void> {
   const until = Date.now() + seconds * 1000;
   while (!(await holds())) {
-    if (Date.now() > until) throw new Error('waited in vain');
+    if (Date.now() > until) throw new Error(await why());
     await new Promise((done) => setTimeout(done, 50));
   }
 }
