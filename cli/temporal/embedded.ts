@@ -106,12 +106,7 @@ export class EmbeddedTemporal {
   #stopping = false;
   #supervising: Promise<void> = Promise.resolve();
 
-  private constructor(
-    folder: string,
-    cli: string,
-    ports: Ports,
-    say: (message: string) => void,
-  ) {
+  private constructor(folder: string, cli: string, ports: Ports, say: (message: string) => void) {
     this.#folder = folder;
     this.#cli = cli;
     this.#say = say;
