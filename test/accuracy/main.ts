@@ -1,0 +1,85 @@
+/** `npm run accuracy [-- GROUP...] [--write]`: one table of figure, bound, pass or fail; exit code 1 when one falls short. */
+import { execFile } from 'node:child_process';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type Figure, type Group, keeps, type Laboratory, type Run } from './figure.ts';
+import { groups } from './groups.ts';
+import { validationPage } from './page.ts';
+
+const ROOT = resolve('delta-md-accuracy');
+const BIN = resolve('dist/toolkit/bin');
+const SHARED = resolve(process.env['DELTA_MD_SHARED'] ?? '../shared');
+
+/** Runs a tool under `time`, for its wall time and peak memory. */
+function runTool(folder: string, tool: string, argv: readonly string[]): Promise<Run> {
+  const started = performance.now();
+  return new Promise((done, fail) => {
+    const child = execFile(
+      process.execPath,
+      ['--import', MEASURE, join(BIN, tool), ...argv],
+      { cwd: folder, maxBuffer: 1e9, env: { ...process.env } },
+      (error, stdout, stderr) => {
+        if (error) fail(new Error(`${tool} ${argv.join(' ')}\n${stderr}`));
+        else {
+          const peak = /^peak-rss-kb (\d+)$/m.exec(stderr);
+          done({
+            seconds: (performance.now() - started) / 1000,
+            peakMb: peak ? Number(peak[1]) / 1024 : Number.NaN,
+            stdout,
+          });
+        }
+      },
+    );
+    child.stdin?.end();
+  });
+}
+/** Says the largest resident set at the end of a process. */
+const MEASURE = `data:text/javascript,${encodeURIComponent(
+  "import {isMainThread} from 'node:worker_threads'; if (isMainThread) process.on('exit', () => process.stderr.write('\\npeak-rss-kb ' + process.resourceUsage().maxRSS + '\\n'));",
+)}`;
+
+const number = (value: number) => (Number.isFinite(value) ? Number(value.toPrecision(4)).toString() : 'none');
+
+function line(figure: Figure): string {
+  const { what, value, unit, bound, fsl } = figure;
+  const limit = 'atLeast' in bound ? `>= ${number(bound.atLeast)}` : `<= ${number(bound.atMost)}`;
+  return [
+    keeps(figure) ? 'pass' : 'FAIL',
+    what.padEnd(72),
+    `${number(value)} ${unit}`.padStart(16),
+    limit.padStart(12),
+    fsl === undefined ? '' : `FSL ${number(fsl)}`,
+  ].join('  ');
+}
+
+async function measure(group: Group): Promise<Figure[]> {
+  const folder = join(ROOT, group.name);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const laboratory: Laboratory = {
+    folder,
+    shared: SHARED,
+    run: (tool, ...argv) => runTool(folder, tool, argv),
+    say: (message) => console.error(`  ${message}`),
+  };
+  console.log(`\n${group.title}`);
+  const figures = await group.measure(laboratory);
+  for (const figure of figures) console.log(line(figure));
+  return figures;
+}
+
+const words = process.argv.slice(2);
+const wanted = words.filter((word) => !word.startsWith('--'));
+const unknown = wanted.filter((name) => !groups.some((group) => group.name === name));
+if (unknown.length > 0) {
+  console.error(`No group ${unknown.join(', ')}. Groups: ${groups.map(({ name }) => name).join(' ')}`);
+  process.exit(2);
+}
+const chosen = groups.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+const results: { group: Group; figures: Figure[] }[] = [];
+for (const group of chosen) results.push({ group, figures: await measure(group) });
+const all = results.flatMap(({ figures }) => figures);
+const short = all.filter((figure) => !keeps(figure));
+console.log(`\n${all.length - short.length} of ${all.length} figures keep their bounds`);
+if (words.includes('--write')) await writeFile('docs/validation.md', validationPage(results));
+process.exitCode = short.length > 0 ? 1 : 0;
