@@ -42,8 +42,8 @@ export interface Reach {
   readonly range: Int16Array;
 }
 
-/** Voxels that motion of up to `margin` voxels, and distortion along j by up to twice that, can bring signal to. */
-export function reachOf(signal: Float32Array, dims: Dims, margin = 2): Reach {
+/** Voxels that motion of up to `motion` voxels, and distortion along j by up to `distortion`, can bring signal to. */
+export function reachOf(signal: Float32Array, dims: Dims, motion: number, distortion: number): Reach {
   const [nx, ny, nz] = dims;
   let near = Uint8Array.from(signal, (value) => (value > 0 ? 1 : 0));
   for (const [stride, size] of [
@@ -55,7 +55,7 @@ export function reachOf(signal: Float32Array, dims: Dims, margin = 2): Reach {
     for (let o = 0; o < near.length; o++)
       if (near[o]) {
         const at = Math.floor(o / stride) % size;
-        for (let d = Math.max(-margin, -at); d <= Math.min(margin, size - 1 - at); d++)
+        for (let d = Math.max(-motion, -at); d <= Math.min(motion, size - 1 - at); d++)
           grown[o + d * stride] = 1;
       }
     near = grown;
@@ -69,8 +69,8 @@ export function reachOf(signal: Float32Array, dims: Dims, margin = 2): Reach {
           first = Math.min(first, j);
           last = j;
         }
-      range[2 * (i + nx * k)] = Math.max(0, first - 2 * margin);
-      range[2 * (i + nx * k) + 1] = last < 0 ? -1 : Math.min(ny - 1, last + 2 * margin);
+      range[2 * (i + nx * k)] = Math.max(0, first - distortion);
+      range[2 * (i + nx * k) + 1] = last < 0 ? -1 : Math.min(ny - 1, last + distortion);
     }
   return { near, range };
 }

@@ -174,7 +174,10 @@ export function simulateSession(options: SessionOptions): SimulatedSession {
   const bvecs = schemeToBvecs(scheme, grid);
   const lit = Int32Array.from(head.s0.keys()).filter((o) => head.s0[o] > 0);
   const atRest = new Float32Array(n);
-  const reach = reachOf(head.s0, grid.dims);
+  const { voxelMm, readoutSeconds } = protocol;
+  const moved = Math.max(...motion.map(farthest)) / voxelMm;
+  const bent = readoutSeconds * (largest(fieldHz) + largestEddy(response));
+  const reach = reachOf(head.s0, grid.dims, Math.max(2, Math.ceil(moved)), Math.max(4, Math.ceil(bent)));
 
   const acquire = (name: 'AP' | 'PA'): SimulatedSet => {
     const acquisition: Acquisition = {
@@ -219,6 +222,30 @@ export function simulateSession(options: SessionOptions): SimulatedSession {
       template: image(head.template),
     },
   };
+}
+
+/** Half the extent of a head in mm. */
+const HEAD_RADIUS = 90;
+
+/** How far in mm a motion takes the edge of a head. */
+const farthest = ([x, y, z, a, b, c]: RigidParameters) =>
+  Math.hypot(x, y, z) + HEAD_RADIUS * Math.hypot(a, b, c);
+
+/** Largest field in Hz that any gradient's eddy currents make in the head. */
+function largestEddy(response: Float64Array): number {
+  let most = 0;
+  for (let axis = 0; axis < 3; axis++) {
+    const part = response.subarray(9 * axis, 9 * axis + 9);
+    const [linear, quadratic] = [part.subarray(0, 3), part.subarray(3)];
+    most += (Math.hypot(...linear) + HEAD_RADIUS * Math.hypot(...quadratic)) ** 2;
+  }
+  return HEAD_RADIUS * Math.sqrt(most);
+}
+
+function largest(values: Float32Array): number {
+  let most = 0;
+  for (const value of values) most = Math.max(most, Math.abs(value));
+  return most;
 }
 
 /** Diffusion-weighted signal of the head at rest; a gradient meets a turned head at the opposite angle. */

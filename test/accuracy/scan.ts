@@ -27,7 +27,7 @@ export interface Scan {
 }
 
 /** Scales of the artefacts: fields to +-6 voxels of shift, motion to 3 mm and 3 degrees, eddy currents to 2 voxels. */
-export const FULL_ARTEFACTS = { snr: 20, motion: 1.6, eddyCurrents: 4, susceptibility: 3 } as const;
+export const FULL_ARTEFACTS = { snr: 20, motion: 1.6, eddyCurrents: 1.6, susceptibility: 3 } as const;
 
 export const FULL_PROTOCOL = { voxelMm: 2, directions: 30, b0s: 4, bvalue: 1000 } as const;
 
@@ -89,7 +89,7 @@ export async function writeScan(folder: string, session: SimulatedSession): Prom
 }
 
 /** Simulates the full-size scan and writes it. About 30 s. */
-export function fullScan(folder: string, artefacts: object = {}, seed = 1): Promise<Scan> {
+export function fullScan(folder: string, artefacts: object = {}, seed = 3): Promise<Scan> {
   const session = simulateSession({
     phantom: buildPhantom(),
     seed,
