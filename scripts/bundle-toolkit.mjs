@@ -1,4 +1,4 @@
-// Bundles containers/toolkit into dist/toolkit: one ESM file, links named after the tools, and the wasm it loads.
+// Bundles containers/toolkit into dist/toolkit: one ESM file, links named after the tools, and the start of its threads.
 import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
@@ -16,11 +16,27 @@ await build({
   target: 'node20',
   sourcemap: false,
   logLevel: 'warning',
-  // Some dependencies are CommonJS and call require().
+  // Some dependencies are CommonJS: they call require(), and piscina looks for its worker.js in __dirname.
   banner: {
-    js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);",
+    js: [
+      "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);",
+      "import { dirname as __dn } from 'node:path'; import { fileURLToPath as __fp } from 'node:url';",
+      'const __dirname = __dn(__fp(import.meta.url));',
+    ].join(' '),
   },
 });
+await build({
+  entryPoints: { worker: 'node_modules/piscina/dist/worker.js' },
+  outdir: out,
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20',
+  logLevel: 'error',
+  // Optional, for a thread's priority.
+  external: ['@napi-rs/nice'],
+});
+await writeFile(`${out}/package.json`, '{ "type": "commonjs" }\n');
 await chmod(`${out}/toolkit.mjs`, 0o755);
 
 // Links named after the tools, so that the folder can stand in PATH as FSL's own does.

@@ -4,9 +4,13 @@
  * file, as busybox does) or by the first word: `toolkit topup --imain=...`.
  */
 import { basename } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 import { ImagingError } from '../../imaging/errors.ts';
 import { helpText, parseOptions, type Tool, ToolError } from './tool.ts';
 import { tools } from './tools.ts';
+
+/** What a thread of a tool runs. */
+export { runJob as default } from './threads.ts';
 
 /** Exit codes: 0 done, 1 bad input or a tool that cannot do its job, 2 no such tool, 70 a defect of ours. */
 async function main(calledAs: string, words: readonly string[]): Promise<number> {
@@ -44,4 +48,4 @@ async function main(calledAs: string, words: readonly string[]): Promise<number>
 }
 
 // Set rather than exit: pending writes to a pipe must still go out.
-process.exitCode = await main(basename(process.argv[1] ?? ''), process.argv.slice(2));
+if (isMainThread) process.exitCode = await main(basename(process.argv[1] ?? ''), process.argv.slice(2));
