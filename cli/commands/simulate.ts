@@ -15,6 +15,9 @@ interface Options {
   b0s?: number;
   bvalue?: number;
   snr?: number;
+  motion?: number;
+  eddyCurrents?: number;
+  susceptibility?: number;
   truthMaps?: boolean;
   json?: boolean;
 }
@@ -34,6 +37,9 @@ export function register(program: Command): void {
     .option('--b0s <n>', 'b0 volumes per set', integer)
     .option('--bvalue <b>', 'b in s/mm2', Number)
     .option('--snr <ratio>', 'signal-to-noise ratio of the b0s', Number)
+    .option('--motion <scale>', 'head motion; 1 is usual, 0 is none', Number)
+    .option('--eddy-currents <scale>', 'eddy currents; 1 is usual, 0 is none', Number)
+    .option('--susceptibility <scale>', 'susceptibility distortion; 1 is usual, 0 is none', Number)
     .option('--truth-maps', 'also write true fields, masks and tensor maps')
     .addOption(JSON_OPTION())
     .addHelpText(
@@ -42,7 +48,8 @@ export function register(program: Command): void {
     )
     .action(async (folder: string, options: Options) => {
       const out = output(options.json);
-      const { voxelSize: voxelMm, directions, b0s, bvalue, snr } = options;
+      const { voxelSize: voxelMm, directions, b0s, bvalue } = options;
+      const { snr, motion, eddyCurrents, susceptibility } = options;
       const given = <T extends object>(values: T) =>
         Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
       try {
@@ -53,7 +60,7 @@ export function register(program: Command): void {
             seed: options.seed,
             groups: { vehicle: options.vehicle, ketamine: options.ketamine },
             protocol: given({ voxelMm, directions, b0s, bvalue }) as object,
-            artefacts: given({ snr }) as object,
+            artefacts: given({ snr, motion, eddyCurrents, susceptibility }) as object,
             truthMaps: options.truthMaps,
           },
           (fraction, message) => out.say(`[${String(Math.floor(100 * fraction)).padStart(3)} %] ${message}`),

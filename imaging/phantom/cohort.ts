@@ -98,7 +98,7 @@ export async function simulateCohort(
 
 function checkOptions({ groups, protocol, artefacts, seed, threads = 1 }: CohortOptions): void {
   const { voxelMm, directions, b0s, bvalue, readoutSeconds } = { ...DEFAULT_PROTOCOL, ...protocol };
-  const { snr } = { ...DEFAULT_ARTEFACTS, ...artefacts };
+  const { snr, ...scales } = { ...DEFAULT_ARTEFACTS, ...artefacts };
   const whole = (value: number, least: number) => Number.isInteger(value) && value >= least;
   const demands: [boolean, string][] = [
     [Number.isInteger(seed), 'the seed must be a whole number'],
@@ -111,6 +111,7 @@ function checkOptions({ groups, protocol, artefacts, seed, threads = 1 }: Cohort
     [bvalue >= 100 && bvalue <= 5000, 'the b value must be between 100 and 5000 s/mm2'],
     [readoutSeconds > 0 && readoutSeconds <= 0.1, 'the readout time must be above 0 and at most 0.1 s'],
     [snr > 0, 'the signal-to-noise ratio must be above 0'],
+    [Object.values(scales).every((scale) => scale >= 0), 'scales of artefacts must be 0 or more'],
   ];
   for (const [met, demand] of demands) if (!met) throw new RangeError(`simulate: ${demand}`);
 }

@@ -15,10 +15,11 @@ const TOOLS = 'fslroi fslmerge topup mcflirt fslmaths bet eddy dtifit flirt fsl_
 const GRID = gridFromAffine([6, 6, 6], Float64Array.of(-3, 0, 0, 9, 0, 3, 0, -9, 0, 0, 3, -9, 0, 0, 0, 1));
 const VOXELS = 216;
 const BVALS = [0, 0, 1000, 1000, 1000, 1000, 1000, 1000];
+const D = Math.SQRT1_2;
 const BVECS = [
-  [0, 0, 1, 0, 0, 0.7071, 0.7071, 0],
-  [0, 0, 0, 1, 0, 0.7071, 0, 0.7071],
-  [0, 0, 0, 0, 1, 0, 0.7071, 0.7071],
+  [0, 0, 1, 0, 0, D, D, 0],
+  [0, 0, 0, 1, 0, D, 0, D],
+  [0, 0, 0, 0, 1, 0, D, D],
 ];
 
 export interface Study {
