@@ -1,42 +1,13 @@
 /** `npm run accuracy [-- GROUP...] [--write]`: one table of figure, bound, pass or fail; exit code 1 when one falls short. */
-import { execFile } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Figure, type Group, keeps, type Laboratory, type Run } from './figure.ts';
+import { type Figure, type Group, keeps, type Laboratory } from './figure.ts';
 import { groups } from './groups.ts';
 import { validationPage } from './page.ts';
+import { runTool } from './run-tool.ts';
 
 const ROOT = resolve('delta-md-accuracy');
-const BIN = resolve('dist/toolkit/bin');
 const SHARED = resolve(process.env['DELTA_MD_SHARED'] ?? '../shared');
-
-/** Runs a tool under `time`, for its wall time and peak memory. */
-function runTool(folder: string, tool: string, argv: readonly string[]): Promise<Run> {
-  const started = performance.now();
-  return new Promise((done, fail) => {
-    const child = execFile(
-      process.execPath,
-      ['--import', MEASURE, join(BIN, tool), ...argv],
-      { cwd: folder, maxBuffer: 1e9, env: { ...process.env } },
-      (error, stdout, stderr) => {
-        if (error) fail(new Error(`${tool} ${argv.join(' ')}\n${stderr}`));
-        else {
-          const peak = /^peak-rss-kb (\d+)$/m.exec(stderr);
-          done({
-            seconds: (performance.now() - started) / 1000,
-            peakMb: peak ? Number(peak[1]) / 1024 : Number.NaN,
-            stdout,
-          });
-        }
-      },
-    );
-    child.stdin?.end();
-  });
-}
-/** Says the largest resident set at the end of a process. */
-const MEASURE = `data:text/javascript,${encodeURIComponent(
-  "import {isMainThread} from 'node:worker_threads'; if (isMainThread) process.on('exit', () => process.stderr.write('\\npeak-rss-kb ' + process.resourceUsage().maxRSS + '\\n'));",
-)}`;
 
 const number = (value: number) => (Number.isFinite(value) ? Number(value.toPrecision(4)).toString() : 'none');
 
