@@ -8,25 +8,21 @@ import { readParticipants } from '../config/participants.ts';
 import type { OutcomeSettings } from '../config/schema.ts';
 import type { Study } from '../config/study.ts';
 import { isMissing, readTable } from '../config/tables.ts';
-import { DeltaMdError, type Failure } from '../pipeline/failures.ts';
+import { DeltaMdError } from '../pipeline/failures.ts';
+import type { SubjectRow as CohortTableRow } from '../pipeline/roster.ts';
 import { sessionName } from '../pipeline/study.ts';
 import { analysePlan } from '../statistics/analyse.ts';
 import type { CohortAnalysis, SubjectRow } from '../statistics/plan.ts';
 import { tsv, writeInto, writeJsonInto } from './derivatives.ts';
-import { picturesOf, type SubjectSummary, scalarstatsPath } from './publish.ts';
+import { picturesOf, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
 import { renderGroupReport } from './report/html.ts';
 import type { CohortRow, RoiRow, TruthRow } from './report/types.ts';
 import { statisticsTables } from './statistics-tables.ts';
 import type { StepRecord } from './store.ts';
 import { recoveredTruth } from './truth.ts';
 
-/** One subject of a cohort that has ended. */
-export interface FinalRow {
-  readonly subject: string;
-  readonly group?: string;
-  readonly status: string;
-  readonly why?: string;
-  readonly failure?: Failure;
+/** One subject of a cohort that has ended, with what its own summary says. */
+export interface FinalRow extends CohortTableRow {
   readonly summary?: SubjectSummary;
 }
 
@@ -204,11 +200,14 @@ async function describeDataset(study: Study, version: string): Promise<void> {
  */
 export async function finishCohort(
   study: Study,
-  rows: readonly FinalRow[],
+  table: readonly CohortTableRow[],
   version: string,
   beat: () => void = () => {},
 ): Promise<GroupResult> {
   const at = (file: string) => join(study.output, file);
+  const rows: FinalRow[] = [];
+  for (const row of table)
+    rows.push(row.status === 'done' ? { ...row, summary: await readSummary(study, row.subject) } : row);
   await writeJsonInto(at(GROUP_FILES.cohort), { study: study.study, rows });
   await describeDataset(study, version);
   const done = rows.filter((row) => row.status === 'done').map((row) => row.subject);
@@ -220,7 +219,7 @@ export async function finishCohort(
     for (const { caption, png } of await picturesOf(study, subject))
       pictures.push({ subject, caption, pngBase64: png.toString('base64') });
   }
-  const table = await analysisTable(study, md);
+  const subjects = await analysisTable(study, md);
 
   const roiColumns = ['participant_id', 'session', 'roi', 'md', 'voxels', 'coverage', 'flagged'];
   await writeInto(
@@ -233,7 +232,7 @@ export async function finishCohort(
   await writeJsonInto(at(GROUP_FILES.rois.replace('.tsv', '.json')), MEANING);
   if (study.sessions.length > 1) {
     const changeColumns = ['participant_id', 'group', 'roi', 'md_baseline', 'md_followup', 'dmd'];
-    const changes = table.flatMap((row) =>
+    const changes = subjects.flatMap((row) =>
       study.rois.labels.map(({ name }) => {
         const [before, change] = [row.baselineMd[name] ?? null, row.change[name] ?? null];
         return {
@@ -250,12 +249,12 @@ export async function finishCohort(
     await writeJsonInto(at(GROUP_FILES.change.replace('.tsv', '.json')), MEANING);
   }
 
-  const analysis = analyse(study, table);
+  const analysis = analyse(study, subjects);
   if (analysis) {
     await writeJsonInto(at(GROUP_FILES.statistics), analysis);
     for (const [name, text] of Object.entries(statisticsTables(analysis))) await writeInto(at(name), text);
   }
-  const truth: TruthRow[] | undefined = await recoveredTruth(study, table);
+  const truth: TruthRow[] | undefined = await recoveredTruth(study, subjects);
   if (truth) await writeJsonInto(at(GROUP_FILES.truth), truth);
 
   beat();
@@ -265,7 +264,7 @@ export async function finishCohort(
     run: { profile: study.profile.name, version, template: basename(study.template), tools },
     cohort: rows.map(cohortRow),
     rois: md,
-    table,
+    table: subjects,
     analysis,
     pictures,
     truth,

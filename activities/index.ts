@@ -1,8 +1,9 @@
 /** Every activity: the side effects that workflows order. Arguments and results are paths, hashes and small numbers. */
 import { Context } from '@temporalio/activity';
+import { type Roster, rowsOf } from '../pipeline/roster.ts';
 import type { StepRun } from '../pipeline/step.ts';
 import type { RuntimeChoice, StudyPlan } from '../pipeline/study.ts';
-import { type FinalRow, finishCohort, type GroupResult } from './finish.ts';
+import { finishCohort, type GroupResult } from './finish.ts';
 import { studyOf } from './plan.ts';
 import { type PreparedSession, prepareSession } from './prepare.ts';
 import { publishSubject, type SubjectMaps, type SubjectSummary } from './publish.ts';
@@ -73,9 +74,11 @@ export function createActivities(version: string) {
     },
 
     /** Tables, statistics and report of a cohort. */
-    async finishCohort({ plan, rows }: { plan: StudyPlan; rows: readonly FinalRow[] }): Promise<GroupResult> {
+    async finishCohort({ plan, roster }: { plan: StudyPlan; roster: Roster }): Promise<GroupResult> {
       const context = Context.current();
-      return beating(async () => finishCohort(await studyOf(plan), rows, version, () => context.heartbeat()));
+      return beating(async () =>
+        finishCohort(await studyOf(plan), rowsOf(roster), version, () => context.heartbeat()),
+      );
     },
   };
 }

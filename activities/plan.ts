@@ -4,7 +4,8 @@ import type { Study } from '../config/study.ts';
 import { sameGrid } from '../imaging/image.ts';
 import { readGrid } from '../imaging/nifti.ts';
 import { DeltaMdError } from '../pipeline/failures.ts';
-import type { StudyPlan, SubjectEntry } from '../pipeline/study.ts';
+import type { SubjectRow } from '../pipeline/roster.ts';
+import type { StudyPlan } from '../pipeline/study.ts';
 import { discoverCohort } from './bids/cohort.ts';
 import { named } from './failures.ts';
 import { hashFile } from './store.ts';
@@ -24,14 +25,14 @@ async function checkRegions({ template, rois }: Study): Promise<void> {
 }
 
 /**
- * The plan of a study, which stays fixed while a cohort runs, and its subjects.
+ * The plan of a study, which stays fixed while a cohort runs, and its table: subjects waiting, or excluded and why.
  * @param nCpus steps that run at the same time
  * @throws DeltaMdError for a wrong participants table, or regions on another grid than the template
  */
 export async function planCohort(
   study: Study,
   nCpus: number,
-): Promise<{ plan: StudyPlan; subjects: SubjectEntry[] }> {
+): Promise<{ plan: StudyPlan; rows: SubjectRow[] }> {
   await checkRegions(study);
   const label = (role: string) => study.sessions.find((session) => session.role === role)?.label;
   const { resources } = study;
@@ -56,10 +57,10 @@ export async function planCohort(
   };
   return {
     plan,
-    subjects: subjects.map(({ subject, group, excluded }) => ({
+    rows: subjects.map(({ subject, group, excluded }) => ({
       subject,
       group,
-      excluded: excluded?.reason,
+      ...(excluded ? { status: 'excluded', why: excluded.reason } : { status: 'waiting' }),
     })),
   };
 }

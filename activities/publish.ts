@@ -51,7 +51,7 @@ export interface SubjectMaps {
   readonly followupToBaseline?: FileRef;
 }
 
-/** What the cohort learns of a finished subject: small, no image data. */
+/** What is told of a finished subject: small, no image data. */
 export interface SubjectSummary {
   readonly sessions: number;
   /** Regions below the study's coverage, as `ses-1 lBA10`. */
@@ -233,9 +233,17 @@ export async function publishSubject(
   const notes = maps.sessions.flatMap(({ session, notes }) =>
     notes.map((note) => (session === null ? note : `ses-${session}: ${note}`)),
   );
-  const summary = { sessions: maps.sessions.length, flagged, notes };
-  await writeJsonInto(join(study.output, 'logs', `${subject}_summary.json`), summary);
+  const summary: SubjectSummary = { sessions: maps.sessions.length, flagged, notes };
+  await writeJsonInto(summaryPath(study, subject), summary);
   return summary;
+}
+
+const summaryPath = (study: Study, subject: string) => join(study.output, 'logs', `${subject}_summary.json`);
+
+/** What a finished subject's summary says; undefined where there is none. */
+export async function readSummary(study: Study, subject: string): Promise<SubjectSummary | undefined> {
+  const text = await readFile(summaryPath(study, subject), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : JSON.parse(text);
 }
 
 /** Subjects' pictures, in the order they are shown. */

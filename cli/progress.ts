@@ -1,6 +1,7 @@
 /** How far a cohort is: subjects x stages, counts, time left. Pure: from what workflows answer to lines of text. */
 import pc from 'picocolors';
-import type { StepStatus, SubjectRow } from '../workflows/index.ts';
+import { counts, type SubjectRow } from '../pipeline/roster.ts';
+import type { StepStatus } from '../workflows/index.ts';
 import { clock, columns } from './output.ts';
 
 /** A column of the table, and its share of a subject's work (about seconds of the toolkit at 3 mm). */
@@ -93,12 +94,6 @@ export function secondsLeft(snapshot: Snapshot, elapsed: number): number | undef
     if (row.status === 'waiting' || row.status === 'running') left += own.total - own.done;
   }
   return computed > 0 ? (elapsed / computed) * left : undefined;
-}
-
-export function counts(rows: readonly SubjectRow[]): Record<SubjectRow['status'], number> {
-  const result = { waiting: 0, running: 0, done: 0, failed: 0, excluded: 0 };
-  for (const row of rows) result[row.status]++;
-  return result;
 }
 
 /** `3 of 8 done, 2 running, 1 failed · 01:10 gone · about 02:00 left` */

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pc from 'picocolors';
-import { GROUP_FILES } from '../activities/finish.ts';
+import { type FinalRow, GROUP_FILES } from '../activities/finish.ts';
 import type { TruthRow } from '../activities/report/types.ts';
 import type { CohortAnalysis } from '../statistics/plan.ts';
 import { columns } from './output.ts';
@@ -10,6 +10,11 @@ import { columns } from './output.ts';
 async function readJson<T>(path: string): Promise<T | undefined> {
   const text = await readFile(path, 'utf8').catch(() => undefined);
   return text === undefined ? undefined : (JSON.parse(text) as T);
+}
+
+/** The table of a study's last finished run, from its outputs. */
+export async function lastRows(output: string): Promise<FinalRow[] | undefined> {
+  return (await readJson<{ rows: FinalRow[] }>(join(output, GROUP_FILES.cohort)))?.rows;
 }
 
 const um = (mm2PerS: number, digits = 3) => (mm2PerS * 1e3).toFixed(digits);

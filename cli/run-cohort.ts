@@ -7,7 +7,7 @@ import type { CohortInput, CohortResult, cohortWorkflow } from '../workflows/ind
 import { CommandError, EXIT } from './exit-codes.ts';
 import { type Host, type HostOptions, openHost } from './host.ts';
 import type { Output } from './output.ts';
-import { counts } from './progress.ts';
+import { lastRows } from './results.ts';
 import { cohortId, TASK_QUEUE } from './temporal/connect.ts';
 import { CohortView, failures, watchCohort } from './watch.ts';
 
@@ -15,13 +15,13 @@ export type CohortHandle = WorkflowHandle<typeof cohortWorkflow>;
 
 /** Starts a study's cohort; one that runs already is joined, so that running again resumes. */
 export async function startCohort(host: Host, input: CohortInput): Promise<CohortHandle> {
-  const { plan, subjects } = input;
+  const { plan, roster } = input;
   return host.client.workflow.start<typeof cohortWorkflow>(COHORT_WORKFLOW, {
     workflowId: cohortId(plan.study),
     taskQueue: TASK_QUEUE,
     args: [input],
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-    staticSummary: `${plan.study}: ${subjects.length} subjects, profile ${plan.profile.name}`,
+    staticSummary: `${plan.study}: ${roster.subjects.length} subjects, profile ${plan.profile.name}`,
     staticDetails: `Study file ${plan.studyFile}`,
   });
 }
@@ -37,16 +37,20 @@ export async function isRunning(host: Pick<Host, 'client'>, study: string): Prom
   }
 }
 
-/** How a run ended, for people and scripts. */
-export function conclude(result: CohortResult, out: Output): number {
-  const n = counts(result.rows);
-  for (const line of failures(result.rows)) out.say(line);
+/** How a run ended, for people and scripts. @param output folder of the study's results */
+export async function conclude(
+  { counts: n, group }: CohortResult,
+  output: string,
+  out: Output,
+): Promise<number> {
+  const rows = (await lastRows(output)) ?? [];
+  for (const line of failures(rows)) out.say(line);
   out.say(`${n.done} done, ${n.failed} failed, ${n.excluded} excluded`);
-  out.say(`Report: ${result.group.report}`);
+  out.say(`Report: ${group.report}`);
   out.result({
     counts: n,
-    ...result.group,
-    subjects: result.rows.map(({ subject, group, status, why, failure, summary }) => ({
+    ...group,
+    subjects: rows.map(({ subject, group, status, why, failure, summary }) => ({
       subject,
       group,
       status,

@@ -6,7 +6,8 @@ import { loadStudy } from '../config/load.ts';
 import type { Problem } from '../config/problems.ts';
 import type { Study } from '../config/study.ts';
 import { DeltaMdError } from '../pipeline/failures.ts';
-import type { StudyPlan, SubjectEntry } from '../pipeline/study.ts';
+import type { SubjectRow } from '../pipeline/roster.ts';
+import type { StudyPlan } from '../pipeline/study.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 
 /** `study.yaml:12:3: participants.group: ... \n  remedy` */
@@ -33,11 +34,11 @@ export interface Selection {
 
 export const withPrefix = (label: string): string => (label.startsWith('sub-') ? label : `sub-${label}`);
 
-/** Plan and subjects of a study, narrowed by a selection. @throws CommandError for labels the study does not have */
+/** Plan and table of a study, narrowed by a selection. @throws CommandError for labels the study does not have */
 export async function planRun(
   study: Study,
   { participantLabel = [], sessionLabel, nCpus = cpus().length }: Selection = {},
-): Promise<{ plan: StudyPlan; subjects: SubjectEntry[] }> {
+): Promise<{ plan: StudyPlan; rows: SubjectRow[] }> {
   let narrowed = study;
   if (sessionLabel !== undefined) {
     const label = sessionLabel.replace(/^ses-/, '');
@@ -48,7 +49,7 @@ export async function planRun(
       );
     narrowed = { ...study, sessions: [{ role: 'only', label }] };
   }
-  let planned: { plan: StudyPlan; subjects: SubjectEntry[] };
+  let planned: { plan: StudyPlan; rows: SubjectRow[] };
   try {
     planned = await planCohort(narrowed, nCpus);
   } catch (error) {
@@ -58,14 +59,13 @@ export async function planRun(
   }
   const wanted = new Set(participantLabel.map(withPrefix));
   for (const subject of wanted)
-    if (!planned.subjects.some((entry) => entry.subject === subject))
+    if (!planned.rows.some((row) => row.subject === subject))
       throw new CommandError(`--participant-label: no ${subject} in ${study.bids}.`, EXIT.badInput);
-  const subjects =
-    wanted.size === 0 ? planned.subjects : planned.subjects.filter((entry) => wanted.has(entry.subject));
-  if (!subjects.some((entry) => entry.excluded === undefined))
+  const rows = wanted.size === 0 ? planned.rows : planned.rows.filter((row) => wanted.has(row.subject));
+  if (!rows.some((row) => row.status === 'waiting'))
     throw new CommandError(
-      `No subject to process in ${study.bids}${subjects.map((s) => `\n    ${s.subject}: ${s.excluded}`).join('')}`,
+      `No subject to process in ${study.bids}${rows.map((row) => `\n    ${row.subject}: ${row.why}`).join('')}`,
       EXIT.badInput,
     );
-  return { plan: planned.plan, subjects };
+  return { plan: planned.plan, rows };
 }

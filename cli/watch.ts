@@ -4,8 +4,9 @@ import { type Client, WorkflowFailedError, type WorkflowHandle } from '@temporal
 import { createLogUpdate } from 'log-update';
 import pc from 'picocolors';
 import { STEPS_QUERY, TABLE_QUERY } from '../pipeline/messages.ts';
+import { type Roster, rowsOf, type SubjectRow } from '../pipeline/roster.ts';
 import { type StudyPlan, sessionName } from '../pipeline/study.ts';
-import type { CohortResult, cohortWorkflow, StepStatus, SubjectRow } from '../workflows/index.ts';
+import type { CohortResult, cohortWorkflow, StepStatus } from '../workflows/index.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 import type { Output } from './output.ts';
 import { headline, liveTable, reason, type Snapshot } from './progress.ts';
@@ -36,7 +37,7 @@ export class CohortView {
   }
 
   async look(): Promise<Snapshot> {
-    const rows = await this.#handle.query<readonly SubjectRow[]>(TABLE_QUERY);
+    const rows = rowsOf(await this.#handle.query<Roster>(TABLE_QUERY));
     await Promise.all(
       rows.map(async ({ subject, status }) => {
         const ended = status === 'done' || status === 'failed';

@@ -47,15 +47,6 @@ export interface StudyPlan {
   readonly subjectsAtOnce: number;
 }
 
-/** One subject of a cohort, before it is processed. */
-export interface SubjectEntry {
-  /** `sub-01` */
-  readonly subject: string;
-  readonly group?: string;
-  /** Why it is left out; absent: it is processed. */
-  readonly excluded?: string;
-}
-
 /** Display name of a session: `ses-24h`, or `ses-none` where the data have no session level. */
 export function sessionName(label: string | null): string {
   return label === null ? 'ses-none' : `ses-${label}`;

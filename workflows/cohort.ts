@@ -1,11 +1,17 @@
 /**
- * The cohort: a child workflow per subject, some at once; a subject's failure is a row of the table, never the
- * cohort's. While it runs, failed subjects can be sent again. It ends with the table, the statistics and the report.
+ * The cohort: a child workflow per subject, a window of them at a time; a subject's failure is a row of the table,
+ * never the cohort's. While it runs, it can be paused, made wider or narrower, and failed subjects sent again. It ends
+ * with the statistics and the report.
+ *
+ * A workflow's history must stay bounded, so after a page of subjects the cohort lets the running ones end and goes on
+ * as a new run of itself, with the table by columns as all that it carries.
  */
 import {
   allHandlersFinished,
+  CancellationScope,
   ChildWorkflowFailure,
   condition,
+  continueAsNew,
   defineQuery,
   defineUpdate,
   executeChild,
@@ -15,67 +21,80 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { GroupResult, SubjectSummary } from '../activities/index.ts';
-import type { Failure } from '../pipeline/failures.ts';
-import { RETRY_UPDATE, TABLE_QUERY } from '../pipeline/messages.ts';
-import type { StudyPlan, SubjectEntry } from '../pipeline/study.ts';
+import type { GroupResult } from '../activities/index.ts';
+import { FAILURES, type Failure } from '../pipeline/failures.ts';
+import { CONTROL_UPDATE, CONTROLS_QUERY, RETRY_UPDATE, TABLE_QUERY } from '../pipeline/messages.ts';
+import {
+  counts,
+  type Roster,
+  rosterOf,
+  rowsOf,
+  type SubjectRow,
+  type SubjectStatus,
+} from '../pipeline/roster.ts';
+import type { StudyPlan } from '../pipeline/study.ts';
 import { failureOf, runOwn, StepBoard } from './run.ts';
 import { subjectWorkflow } from './subject.ts';
 
-/** One row of the cohort's table. */
-export interface SubjectRow {
-  readonly subject: string;
-  readonly group?: string;
-  readonly status: 'waiting' | 'running' | 'done' | 'failed' | 'excluded';
-  /** Why it is excluded. */
-  readonly why?: string;
-  readonly failure?: Failure;
-  readonly summary?: SubjectSummary;
+/** Subjects that one run of the workflow starts: about eight events each, far below where Temporal warns (10,240). */
+const PAGE = 500;
+
+/** What can be changed while a cohort runs. */
+export interface Controls {
+  /** Subjects at the same time. */
+  readonly window: number;
+  /** No further subject starts; those that run go on. */
+  readonly paused: boolean;
 }
 
 export interface CohortInput {
   readonly plan: StudyPlan;
-  readonly subjects: readonly SubjectEntry[];
-  /** Rows of an earlier run that stay as they are: a retry of some subjects keeps the others' results. */
-  readonly keep?: readonly SubjectRow[];
+  /** Those waiting are processed; the others stay as they are. */
+  readonly roster: Roster;
+  readonly controls?: Controls;
+  /** Subjects to take before the others: those sent again. */
+  readonly first?: readonly string[];
+  /** Subjects that one run of the workflow starts. */
+  readonly page?: number;
 }
 
 export interface CohortResult {
-  readonly rows: readonly SubjectRow[];
+  readonly counts: Readonly<Record<SubjectStatus, number>>;
   readonly group: GroupResult;
 }
 
 /** The table so far. */
-export const tableQuery = defineQuery<readonly SubjectRow[]>(TABLE_QUERY);
-/** Sends failed subjects again; answers with those that were queued. */
-export const retryUpdate = defineUpdate<string[], [string[]]>(RETRY_UPDATE);
+export const tableQuery = defineQuery<Roster>(TABLE_QUERY);
+export const controlsQuery = defineQuery<Controls>(CONTROLS_QUERY);
+/** Sends failed subjects again, before those still waiting; answers with those that were queued. */
+export const retryUpdate = defineUpdate<readonly string[], [readonly string[]]>(RETRY_UPDATE);
+/** Changes the window, pauses or resumes; answers with what holds now. */
+export const controlUpdate = defineUpdate<Controls, [Partial<Controls>]>(CONTROL_UPDATE);
 
-export async function cohortWorkflow({ plan, subjects, keep = [] }: CohortInput): Promise<CohortResult> {
-  const rows = new Map<string, SubjectRow>();
-  const queue: string[] = [];
-  for (const row of keep) rows.set(row.subject, row);
-  for (const { subject, group, excluded } of subjects) {
-    rows.set(subject, {
-      subject,
-      group,
-      ...(excluded ? { status: 'excluded', why: excluded } : { status: 'waiting' }),
-    });
-    if (!excluded) queue.push(subject);
-  }
-  const set = (subject: string, change: Omit<SubjectRow, 'subject' | 'group'>) => {
-    rows.set(subject, { subject, group: rows.get(subject)?.group, ...change });
-    setCurrentDetails(markdown(rows.values()));
-  };
+export async function cohortWorkflow(input: CohortInput): Promise<CohortResult> {
+  const { plan, page = PAGE } = input;
+  const rows = new Map(rowsOf(input.roster).map((row) => [row.subject, row]));
+  const first = new Set(input.first);
+  const waiting = [...rows.values()].filter((row) => row.status === 'waiting').map((row) => row.subject);
+  const queue = [...new Set([...first, ...waiting])];
+  let controls = input.controls ?? { window: plan.subjectsAtOnce, paused: false };
   let finishing = false;
 
-  setHandler(tableQuery, () => [...rows.values()], { description: 'Every subject: status, and why' });
+  const set = (subject: string, change: Pick<SubjectRow, 'status' | 'failure'>) => {
+    rows.set(subject, { subject, group: rows.get(subject)?.group, ...change });
+    setCurrentDetails(markdown(rows.values(), controls));
+  };
+
+  setHandler(tableQuery, () => rosterOf(rows.values()), { description: 'Every subject: status, and why' });
+  setHandler(controlsQuery, () => controls, { description: 'Window and pause' });
   setHandler(
     retryUpdate,
     (wanted) => {
       for (const subject of wanted) {
         set(subject, { status: 'waiting' });
-        queue.push(subject);
+        first.add(subject);
       }
+      queue.unshift(...wanted);
       return wanted;
     },
     {
@@ -89,59 +108,105 @@ export async function cohortWorkflow({ plan, subjects, keep = [] }: CohortInput)
       },
     },
   );
+  setHandler(
+    controlUpdate,
+    (change) => {
+      controls = { ...controls, ...change };
+      setCurrentDetails(markdown(rows.values(), controls));
+      return controls;
+    },
+    {
+      description: 'Change the window, pause, resume',
+      validator: ({ window, paused }) => {
+        if (finishing) throw new Error('the cohort is at its statistics');
+        if (window === undefined && paused === undefined) throw new Error('nothing to change');
+        if (window !== undefined && !(Number.isInteger(window) && window >= 1 && window <= MOST_AT_ONCE))
+          throw new Error(`subjects at once must be a whole number from 1 to ${MOST_AT_ONCE}`);
+      },
+    },
+  );
 
   const process = async (subject: string): Promise<void> => {
     set(subject, { status: 'running' });
     try {
-      const summary = await executeChild(subjectWorkflow, {
+      await executeChild(subjectWorkflow, {
         workflowId: `${plan.study}/${subject}`,
         args: [{ plan, subject }],
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         staticSummary: `${subject} of ${plan.study}`,
         staticDetails: `Profile ${plan.profile.name}, started by ${workflowInfo().workflowId}`,
+        // Whoever was sent again has waited already.
+        ...(first.delete(subject) ? { priority: { priorityKey: RETRIED } } : {}),
       });
-      set(subject, { status: 'done', summary });
+      set(subject, { status: 'done' });
     } catch (error) {
-      if (isCancellation(error)) throw error;
-      const failure = failureOf(error instanceof ChildWorkflowFailure ? error.cause : error);
-      set(subject, { status: 'failed', failure: { subject, ...failure } });
+      const failure = isCancellation(error)
+        ? CANCELLED
+        : failureOf(error instanceof ChildWorkflowFailure ? error.cause : error);
+      set(subject, { status: 'failed', failure: { ...failure, subject } });
     }
   };
 
   const running = new Set<Promise<void>>();
-  while (queue.length > 0 || running.size > 0) {
-    while (queue.length > 0 && running.size < plan.subjectsAtOnce) {
-      const one: Promise<void> = process(queue.shift() as string).finally(() => running.delete(one));
-      running.add(one);
-    }
+  let started = 0;
+  const pageIsFull = () => started >= page || workflowInfo().continueAsNewSuggested;
+  const canStart = () =>
+    queue.length > 0 && running.size < controls.window && !controls.paused && !pageIsFull();
+  const isOver = () => running.size === 0 && (queue.length === 0 || pageIsFull());
+  for (;;) {
     try {
-      await Promise.race(running);
+      await condition(() => canStart() || isOver());
     } catch (cancelled) {
       // Every child has been asked to stop; the cohort ends when they have.
-      await Promise.allSettled(running);
+      await CancellationScope.nonCancellable(() => Promise.all(running));
       throw cancelled;
     }
+    if (!canStart()) break;
+    started++;
+    const one: Promise<void> = process(queue.shift() as string).finally(() => running.delete(one));
+    running.add(one);
+  }
+  if (queue.length > 0) {
+    await condition(allHandlersFinished);
+    return continueAsNew<typeof cohortWorkflow>({
+      plan,
+      roster: rosterOf(rows.values()),
+      controls,
+      first: [...first],
+      page,
+    });
   }
   finishing = true;
   await condition(allHandlersFinished);
 
-  const table = [...rows.values()];
   const group = await runOwn('cohort', plan.study, 'statistics', new StepBoard(() => {}), (activities) =>
-    activities.finishCohort({ plan, rows: table }),
+    activities.finishCohort({ plan, roster: rosterOf(rows.values()) }),
   );
-  return { rows: table, group };
+  return { counts: counts(rows.values()), group };
 }
+
+/** Temporal allows 2,000 children under way. */
+const MOST_AT_ONCE = 1000;
+/** Temporal's priorities run from 1, the first, to 5; 3 is usual. */
+const RETRIED = 1;
+/** A subject that somebody cancelled by itself, in the UI for example. */
+const CANCELLED: Failure = {
+  code: 'CANCELLED',
+  message: 'the subject was cancelled',
+  remedy: FAILURES.CANCELLED.remedy,
+};
 
 /** Rows listed one by one in the UI; beyond that, failures only: details are limited to 20 kB. */
 const LISTED = 100;
 
-function markdown(all: Iterable<SubjectRow>): string {
+function markdown(all: Iterable<SubjectRow>, { window, paused }: Controls): string {
   const rows = [...all];
-  const count = (status: SubjectRow['status']) => rows.filter((row) => row.status === status).length;
+  const n = counts(rows);
   const listed =
     rows.length <= LISTED ? rows : rows.filter((row) => row.status === 'failed').slice(0, LISTED);
   return [
-    `**${count('done')} of ${rows.length} done**, ${count('running')} running, ${count('waiting')} waiting, ${count('failed')} failed, ${count('excluded')} excluded`,
+    `**${n.done} of ${rows.length} done**, ${n.running} running, ${n.waiting} waiting, ${n.failed} failed, ${n.excluded} excluded`,
+    paused ? '**Paused:** no further subject starts.' : `Up to ${window} subjects at once.`,
     '',
     '| subject | group | status | why |',
     '| --- | --- | --- | --- |',

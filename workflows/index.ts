@@ -2,9 +2,11 @@
 export {
   type CohortInput,
   type CohortResult,
+  type Controls,
   cohortWorkflow,
+  controlsQuery,
+  controlUpdate,
   retryUpdate,
-  type SubjectRow,
   tableQuery,
 } from './cohort.ts';
 export type { StepStatus } from './run.ts';

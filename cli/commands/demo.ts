@@ -2,6 +2,7 @@ import { access, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { DEMO_COHORT } from '../../imaging/phantom/index.ts';
+import { rosterOf } from '../../pipeline/roster.ts';
 import { integer, JSON_OPTION } from '../options.ts';
 import { clock, output } from '../output.ts';
 import { resultLines } from '../results.ts';
@@ -41,11 +42,13 @@ export function register(program: Command): void {
         );
       }
       const study = await requireStudy(file);
-      const { plan, subjects } = await planRun(study, { nCpus: options.nCpus });
-      const result = await runToEnd(plan, options, out, (host) => startCohort(host, { plan, subjects }));
+      const { plan, rows } = await planRun(study, { nCpus: options.nCpus });
+      const result = await runToEnd(plan, options, out, (host) =>
+        startCohort(host, { plan, roster: rosterOf(rows) }),
+      );
       for (const line of await resultLines(study.output)) out.say(line);
       out.say();
-      process.exitCode = conclude(result, out);
+      process.exitCode = await conclude(result, study.output, out);
       out.say(`Took ${clock((Date.now() - started) / 1000)}. Everything is in ${folder}`);
     });
 }

@@ -3,9 +3,9 @@ import { finishCohort } from '../../activities/finish.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { JSON_OPTION, studyArgument } from '../options.ts';
 import { output } from '../output.ts';
+import { lastRows } from '../results.ts';
 import { requireStudy } from '../study.ts';
 import { VERSION } from '../version.ts';
-import { lastRows } from './retry.ts';
 
 export function register(program: Command): void {
   program

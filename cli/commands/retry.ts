@@ -1,12 +1,10 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
-import { GROUP_FILES } from '../../activities/finish.ts';
 import { RETRY_UPDATE, TABLE_QUERY } from '../../pipeline/messages.ts';
-import type { SubjectRow } from '../../workflows/index.ts';
+import { type Roster, rosterOf, rowsOf, type SubjectRow } from '../../pipeline/roster.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { integer, JSON_OPTION, studyArgument, temporalOption, workDirOption } from '../options.ts';
 import { output } from '../output.ts';
+import { lastRows } from '../results.ts';
 import { type CohortHandle, conclude, isRunning, runToEnd, startCohort } from '../run-cohort.ts';
 import { planRun, requireStudy, withPrefix } from '../study.ts';
 import { cohortId } from '../temporal/connect.ts';
@@ -17,12 +15,6 @@ interface Options {
   nCpus?: number;
   temporalAddress?: string;
   json?: boolean;
-}
-
-/** Rows of the study's last finished run, from its outputs. */
-export async function lastRows(outputFolder: string): Promise<SubjectRow[] | undefined> {
-  const text = await readFile(join(outputFolder, GROUP_FILES.cohort), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : JSON.parse(text).rows;
 }
 
 /** Which subjects to send again. @throws CommandError where there is nothing to retry */
@@ -67,11 +59,11 @@ Exit codes: 0 all done, 1 some subjects failed, 2 bad input, 3 infrastructure`,
       const out = output(options.json);
       const study = await requireStudy(file, options.workDir);
       const named = subjects.map(withPrefix);
-      const { plan, subjects: entries } = await planRun(study, { nCpus: options.nCpus });
+      const { plan, rows: planned } = await planRun(study, { nCpus: options.nCpus });
       const result = await runToEnd(plan, options, out, async (host) => {
         if (await isRunning(host, study.study)) {
           const handle: CohortHandle = host.client.workflow.getHandle(cohortId(study.study));
-          const again = choose(await handle.query<SubjectRow[]>(TABLE_QUERY), named);
+          const again = choose(rowsOf(await handle.query<Roster>(TABLE_QUERY)), named);
           if (again.length > 0) await handle.executeUpdate(RETRY_UPDATE, { args: [again] });
           out.say(again.length > 0 ? `Sent again: ${again.join(' ')}` : 'Nothing has failed so far.');
           return handle;
@@ -83,10 +75,12 @@ Exit codes: 0 all done, 1 some subjects failed, 2 bad input, 3 infrastructure`,
         out.say(`Sent again: ${[...again].join(' ')}`);
         return startCohort(host, {
           plan,
-          subjects: entries.filter((entry) => again.has(entry.subject)),
-          keep: rows.filter((row) => !again.has(row.subject)),
+          roster: rosterOf([
+            ...rows.filter((row) => !again.has(row.subject)),
+            ...planned.filter((row) => again.has(row.subject)),
+          ]),
         });
       });
-      process.exitCode = conclude(result, out);
+      process.exitCode = await conclude(result, study.output, out);
     });
 }

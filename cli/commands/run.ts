@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { rosterOf } from '../../pipeline/roster.ts';
 import { integer, JSON_OPTION, studyArgument, temporalOption, workDirOption } from '../options.ts';
 import { output } from '../output.ts';
 import { resultLines } from '../results.ts';
@@ -40,13 +41,15 @@ Exit codes: 0 all done, 1 some subjects failed, 2 bad input, 3 infrastructure`,
     .action(async (file: string, options: Options) => {
       const out = output(options.json);
       const study = await requireStudy(file, options.workDir);
-      const { plan, subjects } = await planRun(study, options);
+      const { plan, rows } = await planRun(study, options);
       out.say(
-        `${plan.study}: ${subjects.length} subjects, profile ${plan.profile.name}, results in ${study.output}`,
+        `${plan.study}: ${rows.length} subjects, profile ${plan.profile.name}, results in ${study.output}`,
       );
-      const result = await runToEnd(plan, options, out, (host) => startCohort(host, { plan, subjects }));
+      const result = await runToEnd(plan, options, out, (host) =>
+        startCohort(host, { plan, roster: rosterOf(rows) }),
+      );
       for (const line of await resultLines(study.output)) out.say(line);
       out.say();
-      process.exitCode = conclude(result, out);
+      process.exitCode = await conclude(result, study.output, out);
     });
 }

@@ -1,15 +1,15 @@
 import type { Command } from 'commander';
 import { TABLE_QUERY } from '../../pipeline/messages.ts';
-import type { SubjectRow } from '../../workflows/index.ts';
+import { counts, type Roster, rowsOf, type SubjectRow } from '../../pipeline/roster.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { JSON_OPTION, studyArgument, temporalOption, workDirOption } from '../options.ts';
 import { columns, output } from '../output.ts';
-import { counts, reason } from '../progress.ts';
+import { reason } from '../progress.ts';
+import { lastRows } from '../results.ts';
 import { isRunning } from '../run-cohort.ts';
 import { requireStudy } from '../study.ts';
 import { cohortId, connect, findServer } from '../temporal/connect.ts';
 import { failures } from '../watch.ts';
-import { lastRows } from './retry.ts';
 
 export function register(program: Command): void {
   program
@@ -38,7 +38,7 @@ Exit codes: 0 nothing failed, 1 some subjects failed, 2 no such study or run`,
         const client = await connect(server.address);
         running = await isRunning({ client }, study.study);
         if (running)
-          rows = await client.workflow.getHandle(cohortId(study.study)).query<SubjectRow[]>(TABLE_QUERY);
+          rows = rowsOf(await client.workflow.getHandle(cohortId(study.study)).query<Roster>(TABLE_QUERY));
         await client.connection.close();
       }
       rows ??= await lastRows(study.output);

@@ -23,12 +23,12 @@ export function register(program: Command): void {
     .action(async (file: string, options: { participantLabel?: string[]; json?: boolean }) => {
       const out = output(options.json);
       const study = await requireStudy(file);
-      const { plan, subjects } = await planRun(study, options);
+      const { plan, rows } = await planRun(study, options);
       const failures: Failure[] = [];
       const notes: { subject: string; note: string }[] = [];
-      for (const { subject, excluded } of subjects) {
-        if (excluded !== undefined) {
-          out.say(`– ${subject} excluded: ${excluded}`);
+      for (const { subject, status, why } of rows) {
+        if (status === 'excluded') {
+          out.say(`– ${subject} excluded: ${why}`);
           continue;
         }
         const before = failures.length;
@@ -44,7 +44,12 @@ export function register(program: Command): void {
           out.say(`    ${session ? `ses-${session}: ` : ''}${code}: ${message}\n    ${remedy}`);
       }
       for (const note of new Set(notes.map((entry) => entry.note))) out.say(`note: ${note}`);
-      out.result({ study: study.study, subjects, failures, notes });
+      out.result({
+        study: study.study,
+        subjects: rows.map(({ subject, group, why }) => ({ subject, group, excluded: why })),
+        failures,
+        notes,
+      });
       process.exitCode = failures.length > 0 ? EXIT.someFailed : EXIT.done;
     });
 }

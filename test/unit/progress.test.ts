@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { clock, columns } from '../../cli/output.ts';
 import { headline, liveTable, reason, type Snapshot, secondsLeft } from '../../cli/progress.ts';
-import type { StepStatus, SubjectRow } from '../../workflows/index.ts';
+import type { SubjectRow } from '../../pipeline/roster.ts';
+import type { StepStatus } from '../../workflows/index.ts';
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are escape sequences.
 const bare = (text: string) => text.replace(/\x1b\[\d+m/g, '');
