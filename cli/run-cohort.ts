@@ -1,21 +1,37 @@
 /** Running a cohort from the command line: start or join it, watch it, say how it ended. */
 import { setMaxListeners } from 'node:events';
-import { type WorkflowHandle, WorkflowIdConflictPolicy, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  type Connection,
+  type WorkflowHandle,
+  WorkflowIdConflictPolicy,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import { COHORT_WORKFLOW } from '../pipeline/messages.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
 import type { CohortInput, CohortResult, cohortWorkflow } from '../workflows/index.ts';
+import { STUDY } from '../workflows/search-attributes.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 import { type Host, type HostOptions, openHost } from './host.ts';
 import type { Output } from './output.ts';
 import { lastRows } from './results.ts';
 import { cohortId, TASK_QUEUE } from './temporal/connect.ts';
+import { NAMESPACE } from './temporal/embedded.ts';
+import { registerSearchAttributes } from './temporal/search-attributes.ts';
+import { VERSION } from './version.ts';
 import { CohortView, failures, watchCohort } from './watch.ts';
 
 export type CohortHandle = WorkflowHandle<typeof cohortWorkflow>;
 
-/** Starts a study's cohort; one that runs already is joined, so that running again resumes. */
-export async function startCohort(host: Host, input: CohortInput): Promise<CohortHandle> {
+/** Temporal's limit; names of studies are ASCII. */
+const FAIRNESS_KEY_BYTES = 64;
+
+/**
+ * Starts a study's cohort; one that runs already is joined, so that running again resumes.
+ * @param priority 1, before all others, to 5; without it Temporal's middle
+ */
+export async function startCohort(host: Host, input: CohortInput, priority?: number): Promise<CohortHandle> {
   const { plan, roster } = input;
+  await registerSearchAttributes(host.client.connection as Connection, NAMESPACE);
   return host.client.workflow.start<typeof cohortWorkflow>(COHORT_WORKFLOW, {
     workflowId: cohortId(plan.study),
     taskQueue: TASK_QUEUE,
@@ -23,6 +39,10 @@ export async function startCohort(host: Host, input: CohortInput): Promise<Cohor
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
     staticSummary: `${plan.study}: ${roster.subjects.length} subjects, profile ${plan.profile.name}`,
     staticDetails: `Study file ${plan.studyFile}`,
+    memo: { version: VERSION, profile: plan.profile.name },
+    typedSearchAttributes: [{ key: STUDY, value: plan.study }],
+    // Studies that share workers take turns; of one study's urgency, its subjects inherit.
+    priority: { fairnessKey: plan.study.slice(0, FAIRNESS_KEY_BYTES), priorityKey: priority },
   });
 }
 

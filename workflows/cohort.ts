@@ -34,6 +34,7 @@ import {
 } from '../pipeline/roster.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
 import { failureOf, runOwn, StepBoard } from './run.ts';
+import { STUDY, SUBJECT } from './search-attributes.ts';
 import { subjectWorkflow } from './subject.ts';
 
 /** Subjects that one run of the workflow starts: about eight events each, far below where Temporal warns (10,240). */
@@ -135,6 +136,10 @@ export async function cohortWorkflow(input: CohortInput): Promise<CohortResult> 
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         staticSummary: `${subject} of ${plan.study}`,
         staticDetails: `Profile ${plan.profile.name}, started by ${workflowInfo().workflowId}`,
+        typedSearchAttributes: [
+          { key: STUDY, value: plan.study },
+          { key: SUBJECT, value: subject },
+        ],
         // Whoever was sent again has waited already.
         ...(first.delete(subject) ? { priority: { priorityKey: RETRIED } } : {}),
       });

@@ -9,12 +9,14 @@ import {
   ApplicationFailure,
   isCancellation,
   proxyActivities,
+  upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { type Allowance, nextAllowance } from '../pipeline/escalation.ts';
 import { FAILURES, type Failure, isFailureCode } from '../pipeline/failures.ts';
 import { type Given, type Outputs, plan, type Step } from '../pipeline/step.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
+import { FAILURE } from './search-attributes.ts';
 
 /** Infrastructure failures are waited out: the pauses grow to a minute and never end. */
 export const UNTIL_BACK = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' } as const;
@@ -71,8 +73,9 @@ export function failureOf(error: unknown): Failure {
   return { code: 'INTERNAL', message, remedy: FAILURES.INTERNAL.remedy };
 }
 
-/** A failure as Temporal carries it: the code is its type, all that is known its detail. */
+/** A failure as Temporal carries it: the code is its type, all that is known its detail; it can be searched by. */
 export function failureToThrow(failure: Failure): ApplicationFailure {
+  upsertSearchAttributes([{ key: FAILURE, value: failure.code }]);
   return ApplicationFailure.create({
     type: failure.code,
     message: [failure.subject, failure.session, failure.step, failure.message].filter(Boolean).join(': '),

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { rosterOf } from '../../pipeline/roster.ts';
+import { CommandError, EXIT } from '../exit-codes.ts';
 import { integer, JSON_OPTION, studyArgument, temporalOption, workDirOption } from '../options.ts';
 import { output } from '../output.ts';
 import { resultLines } from '../results.ts';
@@ -11,6 +12,7 @@ interface Options {
   sessionLabel?: string;
   workDir?: string;
   nCpus?: number;
+  priority?: number;
   temporalAddress?: string;
   json?: boolean;
 }
@@ -26,6 +28,7 @@ export function register(program: Command): void {
     .option('--session-label <label>', 'only this session: MD, no change')
     .addOption(workDirOption())
     .option('--n-cpus <n>', 'steps at the same time (default: all cores)', integer)
+    .option('--priority <n>', 'before other studies on the same workers: 1 (first) to 5 (last)', integer)
     .addOption(temporalOption())
     .addOption(JSON_OPTION())
     .addHelpText(
@@ -41,12 +44,15 @@ Exit codes: 0 all done, 1 some subjects failed, 2 bad input, 3 infrastructure`,
     .action(async (file: string, options: Options) => {
       const out = output(options.json);
       const study = await requireStudy(file, options.workDir);
+      const { priority } = options;
+      if (priority !== undefined && !(priority >= 1 && priority <= 5))
+        throw new CommandError('--priority is a whole number from 1 to 5.', EXIT.badInput);
       const { plan, rows } = await planRun(study, options);
       out.say(
         `${plan.study}: ${rows.length} subjects, profile ${plan.profile.name}, results in ${study.output}`,
       );
       const result = await runToEnd(plan, options, out, (host) =>
-        startCohort(host, { plan, roster: rosterOf(rows) }),
+        startCohort(host, { plan, roster: rosterOf(rows) }, priority),
       );
       for (const line of await resultLines(study.output)) out.say(line);
       out.say();

@@ -169,6 +169,9 @@ export class EmbeddedTemporal {
         [
           ...['server', 'start-dev', '--ip', '127.0.0.1', '--log-level', 'warn'],
           ...['--port', `${this.#ports.grpc}`, '--ui-port', `${this.#ports.ui}`],
+          // Studies that share workers take turns (fairness keys), the urgent ones first (priorities).
+          ...['--dynamic-config-value', 'matching.useNewMatcher=true'],
+          ...['--dynamic-config-value', 'matching.enableFairness=true'],
           ...['--db-filename', join(this.#folder, 'temporal.db')],
         ],
         // Its own group: Ctrl-C in the terminal must reach the workers first, the server last. The log is a file of

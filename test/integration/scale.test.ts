@@ -9,6 +9,7 @@ import { findCli } from '../../cli/temporal/find-cli.ts';
 import { CONTROL_UPDATE, RETRY_UPDATE, TABLE_QUERY } from '../../pipeline/messages.ts';
 import { counts, type Roster, rosterOf, rowsOf } from '../../pipeline/roster.ts';
 import type { CohortInput, cohortWorkflow } from '../../workflows/index.ts';
+import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes.ts';
 import { waitFor } from './harness.ts';
 import { noopActivities, noopPlan, type Tally } from './noop.ts';
 
@@ -25,7 +26,7 @@ describe('a cohort of several pages', () => {
     Runtime.install({ logger: new DefaultLogger('ERROR') });
     const { path } = await findCli();
     env = await TestWorkflowEnvironment.createLocal({
-      server: { executable: { type: 'existing-path', path } },
+      server: { executable: { type: 'existing-path', path }, searchAttributes: SEARCH_ATTRIBUTES },
     });
   });
   afterAll(() => env.teardown());
@@ -73,8 +74,9 @@ describe('a cohort of several pages', () => {
 
   it('pauses, goes on wider, and takes a failed subject again across the seam', async () => {
     const broken = new Set(['sub-0003']);
-    const { handle, tally, stop } = await cohort({ controls: { window: 2, paused: false } }, (subject) =>
-      broken.has(subject),
+    const { handle, tally, study, stop } = await cohort(
+      { controls: { window: 2, paused: false } },
+      (subject) => broken.has(subject),
     );
     const table = async () => rowsOf(await handle.query<Roster>(TABLE_QUERY));
     await waitFor(async () => (await table()).some((row) => row.status === 'failed'));
@@ -87,6 +89,11 @@ describe('a cohort of several pages', () => {
     await new Promise((done) => setTimeout(done, 500));
     expect(counts(await table()).done).toBe(before);
     expect(before).toBeLessThan(SUBJECTS);
+
+    const found: string[] = [];
+    const query = `DeltaMdStudy = '${study}' AND DeltaMdFailure = 'INPUT_MISSING'`;
+    for await (const { workflowId } of env.client.workflow.list({ query })) found.push(workflowId);
+    expect(found).toEqual([`${study}/sub-0003`]);
 
     broken.clear();
     await handle.executeUpdate(RETRY_UPDATE, { args: [['sub-0003']] });
