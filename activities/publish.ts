@@ -32,6 +32,7 @@ export interface PublishedSession {
   readonly bvals: FileRef;
   readonly bvecs: FileRef;
   readonly movement: FileRef;
+  readonly motion?: FileRef;
   readonly b0s: FileRef;
   readonly unwarped?: FileRef;
   readonly fieldHz?: FileRef;
@@ -226,7 +227,13 @@ export async function publishSubject(
   await drawSubject(study, subject, maps, { template, labels });
 
   const results = [
-    ...maps.sessions.flatMap((one) => [one.mdInTemplate, one.fa, ...(one.unwarped ? [one.unwarped] : [])]),
+    ...maps.sessions.flatMap((one) => [
+      one.mdInTemplate,
+      one.maskInTemplate,
+      one.fa,
+      ...(one.unwarped ? [one.unwarped] : []),
+      ...(one.motion ? [one.motion] : []),
+    ]),
     maps.faInTemplate,
   ];
   await writeJsonInto(join(study.output, 'logs', `${subject}_steps.json`), await recordsBehind(results));

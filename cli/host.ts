@@ -50,16 +50,22 @@ export async function openHost(work: string, options: HostOptions, out: Output):
   } catch (error) {
     throw new CommandError((error as Error).message, EXIT.infrastructure);
   }
-  const worker = await startWorker(embedded.address, options.nCpus ?? cpus().length);
-  const client = await connect(embedded.address);
-  out.say(`Temporal UI: ${embedded.ui}/namespaces/${NAMESPACE}/workflows`);
-  return {
-    client,
-    ui: embedded.ui,
-    async close() {
-      await worker.stop();
-      await client.connection.close();
-      await embedded.stop();
-    },
-  };
+  try {
+    const worker = await startWorker(embedded.address, options.nCpus ?? cpus().length);
+    const client = await connect(embedded.address);
+    out.say(`Temporal UI: ${embedded.ui}/namespaces/${NAMESPACE}/workflows`);
+    return {
+      client,
+      ui: embedded.ui,
+      async close() {
+        await worker.stop();
+        await client.connection.close();
+        await embedded.stop();
+      },
+    };
+  } catch (error) {
+    // A server without a worker would keep this process, and do nothing.
+    await embedded.stop();
+    throw error;
+  }
 }

@@ -24,6 +24,8 @@ export interface SessionMaps {
   readonly bvals: FileRef;
   readonly bvecs: FileRef;
   readonly movement: FileRef;
+  /** mcflirt's parameters, where it ran. */
+  readonly motion?: FileRef;
   /** b0s as acquired, and undistorted where there was a reversed set. */
   readonly b0s: FileRef;
   readonly unwarped?: FileRef;
@@ -53,8 +55,10 @@ export async function processSession(
   const field = input.topup ? await run(topup, { b0s, acqparams: input.acqparamsB0 }) : undefined;
 
   let dwi = raw;
+  let motionParameters: FileRef | undefined;
   if (profile.motion !== 'eddy') {
     const motion = await run(mcflirt, { dwi: raw, flags: profile.mcflirtFlags });
+    motionParameters = motion.parameters;
     // The paper resamples here and again in eddy; estimating only leaves the one interpolation to eddy.
     if (profile.motion === 'resample') dwi = motion.corrected;
   }
@@ -91,6 +95,7 @@ export async function processSession(
     bvals: input.bvals,
     bvecs: corrected.bvecs,
     movement: corrected.movement,
+    motion: motionParameters,
     b0s,
     unwarped: field?.unwarped,
     fieldHz: field?.fieldHz,

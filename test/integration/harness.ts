@@ -34,7 +34,7 @@ export interface Study {
 
 function series(seed: number, first = 100): Image {
   const data = new Float32Array(VOXELS * BVALS.length);
-  for (let i = 0; i < data.length; i++) data[i] = 100 + ((i * 7 + seed * 13) % 50);
+  for (let i = 0; i < data.length; i++) data[i] = 100 + ((i * 7 + seed * 13) % 9973) / 200;
   data[0] = first;
   return { grid: GRID, volumes: BVALS.length, data };
 }

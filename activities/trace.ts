@@ -1,0 +1,96 @@
+/** From one regional number back to the scans: every file and command behind it, told by content. */
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Study } from '../config/study.ts';
+import { readTable } from '../config/tables.ts';
+import { DeltaMdError } from '../pipeline/failures.ts';
+import { derivativePath, labelOf } from './derivatives.ts';
+import { scalarstatsPath } from './publish.ts';
+import { hashFile, type StepRecord } from './store.ts';
+
+/** One session's number of one region, and what it was made of. */
+export interface Trace {
+  readonly session: string | null;
+  readonly roi: string;
+  /** Mean MD in mm2/s; null: no voxel had data. */
+  readonly md: number | null;
+  readonly coverage: number;
+  /** The published map that was averaged. */
+  readonly map: string;
+  /** Steps from the scans to the map, a step after those it builds on. */
+  readonly steps: readonly StepRecord[];
+  /** Files of the study that the first steps read. */
+  readonly scans: readonly { readonly path: string; readonly sha256: string }[];
+}
+
+/** Records behind the content `sha256`, each once, a step after those it builds on. */
+function behind(sha256: string, records: readonly StepRecord[]): StepRecord[] {
+  const byKey = new Map(records.map((record) => [record.key, record]));
+  const out = new Set<StepRecord>();
+  const visit = (record: StepRecord | undefined): void => {
+    if (!record || out.has(record)) return;
+    // Results lie in folders named by their keys.
+    for (const input of Object.values(record.inputs)) visit(byKey.get(basename(dirname(input.path))));
+    out.add(record);
+  };
+  visit(records.find((record) => Object.values(record.outputs).some((made) => made.sha256 === sha256)));
+  return [...out];
+}
+
+/**
+ * @throws DeltaMdError INPUT_MISSING where the subject has no published results or the region is unknown;
+ *   INPUT_CONTRADICTS where the published map is not what the record says
+ */
+export async function traceOf(study: Study, subject: string, roi: string): Promise<Trace[]> {
+  const path = join(study.output, 'logs', `${subject}_steps.json`);
+  const text = await readFile(path, 'utf8').catch(() => {
+    throw new DeltaMdError('INPUT_MISSING', `${subject} has no finished results in ${study.output}`);
+  });
+  const records: StepRecord[] = JSON.parse(text);
+  const traces: Trace[] = [];
+  for (const { label } of study.sessions) {
+    const { table } = await readTable(scalarstatsPath(study, subject, label));
+    const row = table.rows.find(({ cells }) => cells['node'] === roi);
+    if (!row)
+      throw new DeltaMdError('INPUT_MISSING', `${subject} has no region ${roi}`, {
+        remedy: `Regions: ${table.rows.map(({ cells }) => cells['node']).join(' ')}`,
+      });
+    const map = derivativePath(study.output, {
+      subject,
+      session: label,
+      space: labelOf(study.template),
+      model: 'tensor',
+      param: 'md',
+      suffix: 'dwimap',
+      extension: '.nii.gz',
+    });
+    const steps = behind(await hashFile(map), records);
+    if (steps.length === 0)
+      throw new DeltaMdError(
+        'INPUT_CONTRADICTS',
+        `${map} is not the file that was published: its content differs`,
+        {
+          remedy: `Make it again: delta-md retry ${subject}`,
+        },
+      );
+    const made = new Set(steps.flatMap((step) => Object.values(step.outputs).map((file) => file.sha256)));
+    const scans = new Map(
+      steps.flatMap((step) =>
+        Object.values(step.inputs)
+          .filter((input) => !made.has(input.sha256))
+          .map((input) => [input.sha256, input] as const),
+      ),
+    );
+    const mean = Number(row.cells['mean']);
+    traces.push({
+      session: label,
+      roi,
+      md: Number.isFinite(mean) ? mean : null,
+      coverage: Number(row.cells['coverage']),
+      map,
+      steps,
+      scans: [...scans.values()],
+    });
+  }
+  return traces;
+}
