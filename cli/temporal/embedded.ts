@@ -9,6 +9,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
+import { placeWhole } from '../../activities/whole-file.ts';
 import { findCli } from './find-cli.ts';
 
 export const NAMESPACE = 'default';
@@ -186,7 +187,9 @@ export class EmbeddedTemporal {
         address: this.address,
         ui: this.ui,
       };
-      await writeFile(join(this.#folder, 'server.json'), JSON.stringify(address));
+      await placeWhole(join(this.#folder, 'server.json'), (aside) =>
+        writeFile(aside, JSON.stringify(address)),
+      );
       await ended;
       await log.close();
       if (this.#stopping) break;
