@@ -36,12 +36,15 @@ export function createActivities(version: string) {
       run,
       work,
       runtime,
+      place,
     }: {
       run: StepRun;
       work: string;
       runtime: RuntimeChoice;
+      /** Session and step, for whoever watches. */
+      place: string;
     }): Promise<StepResult> {
-      return runStep(run, work, await runtimeFor(runtime));
+      return runStep(run, work, await runtimeFor(runtime), place);
     },
 
     /** Finds and checks the inputs of one session. */

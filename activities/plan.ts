@@ -5,7 +5,7 @@ import { sameGrid } from '../imaging/image.ts';
 import { readGrid } from '../imaging/nifti.ts';
 import { DeltaMdError } from '../pipeline/failures.ts';
 import type { SubjectRow } from '../pipeline/roster.ts';
-import type { StudyPlan } from '../pipeline/study.ts';
+import type { SessionPlan, StudyPlan } from '../pipeline/study.ts';
 import { discoverCohort } from './bids/cohort.ts';
 import { named } from './failures.ts';
 import { hashFile } from './store.ts';
@@ -24,6 +24,12 @@ async function checkRegions({ template, rois }: Study): Promise<void> {
     );
 }
 
+/** Baseline and follow-up of a study, by label. */
+export function sessionsOf(study: Study): SessionPlan {
+  const label = (role: string) => study.sessions.find((session) => session.role === role)?.label;
+  return { baseline: label('baseline') ?? label('only') ?? null, followup: label('followup') ?? undefined };
+}
+
 /**
  * The plan of a study, which stays fixed while a cohort runs, and its table: subjects waiting, or excluded and why.
  * @param nCpus steps that run at the same time
@@ -34,17 +40,13 @@ export async function planCohort(
   nCpus: number,
 ): Promise<{ plan: StudyPlan; rows: SubjectRow[] }> {
   await checkRegions(study);
-  const label = (role: string) => study.sessions.find((session) => session.role === role)?.label;
   const { resources } = study;
   const { subjects, directions } = await discoverCohort(study);
   const plan: StudyPlan = {
     study: study.study,
     studyFile: study.file,
     work: study.work,
-    sessions: {
-      baseline: label('baseline') ?? label('only') ?? null,
-      followup: label('followup') ?? undefined,
-    },
+    sessions: sessionsOf(study),
     directions,
     profile: study.profile,
     template: { path: study.template, sha256: await hashFile(study.template) },

@@ -23,7 +23,10 @@ export interface StepResult {
 
 /** What a heartbeat carries. */
 export interface Beat {
-  readonly step: string;
+  /** Session and step: `ses-24h eddy`. */
+  readonly place: string;
+  /** Of the result; its log grows in `<work>/scratch/<key>/log.txt`. */
+  readonly key?: string;
   readonly percent?: number;
   readonly line: string;
 }
@@ -51,21 +54,28 @@ async function oneAtATime<T>(key: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-export async function runStep(run: StepRun, work: string, runtime: Runtime): Promise<StepResult> {
+/** @param place session and step, for whoever watches */
+export async function runStep(
+  run: StepRun,
+  work: string,
+  runtime: Runtime,
+  place: string,
+): Promise<StepResult> {
   const context = Context.current();
-  let beat: Beat = { step: run.name, line: 'starting' };
+  let beat: Beat = { place, line: 'starting' };
   context.heartbeat(beat);
   const timer = setInterval(() => context.heartbeat(beat), HEARTBEAT_MS);
   try {
     const tool = await runtime.identify(run.argv[0]);
     const store = new Store(work);
     const key = keyOf(run, tool);
+    beat = { ...beat, key };
     return await oneAtATime(`${work} ${key}`, async () => {
       const found = await store.find(key);
       if (found) return { key, outputs: store.outputs(found), reused: true, seconds: found.seconds };
       await checkInputs(run);
       const record = await compute(run, key, tool, store, runtime, context.cancellationSignal, (line) => {
-        beat = { step: run.name, percent: percentOf(line) ?? beat.percent, line: line.slice(0, 200) };
+        beat = { ...beat, percent: percentOf(line) ?? beat.percent, line: line.slice(0, 200) };
       });
       return { key, outputs: store.outputs(record), reused: false, seconds: record.seconds };
     });
@@ -132,6 +142,7 @@ async function compute(
     const kept = await store.keepFailed(key, run.name);
     return new DeltaMdError(code, `${run.argv[0]} ${what}`, {
       step: run.name,
+      key,
       log: `${log}\n(all of it: ${kept}/log.txt)`,
     });
   };

@@ -12,6 +12,8 @@ import type { Output } from './output.ts';
 import { headline, liveTable, reason, type Snapshot } from './progress.ts';
 
 const POLL_MS = 1000;
+/** With more subjects than this, only those that run are asked for their steps. */
+const LISTED = 200;
 /** On no terminal, how often the headline is repeated. */
 const REMIND_SECONDS = 30;
 
@@ -42,7 +44,8 @@ export class CohortView {
       rows.map(async ({ subject, status }) => {
         const ended = status === 'done' || status === 'failed';
         if (status === 'running') this.#settled.delete(subject);
-        if (!(status === 'running' || (ended && !this.#settled.has(subject)))) return;
+        if (!(status === 'running' || (ended && rows.length <= LISTED && !this.#settled.has(subject))))
+          return;
         try {
           const child = this.#client.workflow.getHandle(`${this.#study}/${subject}`);
           this.#steps.set(subject, await child.query<StepStatus[]>(STEPS_QUERY));

@@ -94,6 +94,8 @@ export interface Failure {
   readonly subject?: string;
   readonly session?: string;
   readonly step?: string;
+  /** Key of the step's result; what the failed step left is in `<work>/failed/<key>`. */
+  readonly key?: string;
   /** Last lines of the tool's log. */
   readonly log?: string;
 }

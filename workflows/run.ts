@@ -33,6 +33,8 @@ export interface StepStatus {
   readonly state: StepState;
   /** Seconds the tool ran; 0 while it runs. */
   readonly seconds: number;
+  /** Of its result, or of what it left when it failed; steps without a tool have none. */
+  readonly key?: string;
 }
 
 /** The steps of one subject as they go. Plain state, so that a query needs no more than to return it. */
@@ -126,8 +128,8 @@ export async function runOwn<T>(
 export function stepRunner(study: StudyPlan, subject: string, where: string, board: StepBoard): RunStep {
   return async (step, inputs, label = step.name) => {
     const concrete = plan(step, inputs);
-    const report = (state: StepState, seconds = 0) =>
-      board.set({ step: label, session: where, state, seconds });
+    const report = (state: StepState, seconds = 0, key?: string) =>
+      board.set({ step: label, session: where, state, seconds, key });
     let allowance: Allowance = {
       memoryMiB: Math.min(step.resources.memoryMiB, study.memoryMiB),
       minutes: step.resources.minutes * study.timeFactor,
@@ -152,15 +154,16 @@ export function stepRunner(study: StudyPlan, subject: string, where: string, boa
           },
           work: study.work,
           runtime: study.runtime,
+          place: `${where} ${label}`,
         });
-        report(result.reused ? 'reused' : 'done', result.seconds);
+        report(result.reused ? 'reused' : 'done', result.seconds, result.key);
         return result.outputs as Outputs<keyof typeof step.outputs>;
       } catch (error) {
         if (isCancellation(error)) throw error;
         const failure = failureOf(error);
         const next = nextAllowance(failure.code, allowance, study.retries);
         if (!next) {
-          report('failed');
+          report('failed', 0, failure.key);
           throw failureToThrow({ ...failure, subject, session: where, step: label });
         }
         allowance = next;

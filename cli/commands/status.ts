@@ -1,21 +1,55 @@
+import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
+import { sessionsOf } from '../../activities/plan.ts';
+import type { Study } from '../../config/study.ts';
 import { TABLE_QUERY } from '../../pipeline/messages.ts';
 import { counts, type Roster, rowsOf, type SubjectRow } from '../../pipeline/roster.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { JSON_OPTION, studyArgument, temporalOption, workDirOption } from '../options.ts';
-import { columns, output } from '../output.ts';
+import { columns, type Output, output } from '../output.ts';
 import { reason } from '../progress.ts';
 import { lastRows } from '../results.ts';
-import { isRunning } from '../run-cohort.ts';
+import { type CohortHandle, isRunning } from '../run-cohort.ts';
 import { requireStudy } from '../study.ts';
 import { cohortId, connect, findServer } from '../temporal/connect.ts';
-import { failures } from '../watch.ts';
+import { CohortView, failures, watchCohort } from '../watch.ts';
+
+interface Options {
+  watch?: boolean;
+  workDir?: string;
+  temporalAddress?: string;
+  json?: boolean;
+}
+
+/** Follows a cohort on the terminal; Ctrl-C ends the following, not the cohort. */
+async function follow(client: Client, study: Study, out: Output): Promise<void> {
+  const handle: CohortHandle = client.workflow.getHandle(cohortId(study.study));
+  const interrupt = new AbortController();
+  const stop = () =>
+    interrupt.abort(new CommandError('No longer watching. The cohort goes on.', EXIT.interrupted));
+  process.once('SIGINT', stop);
+  try {
+    await watchCohort(
+      client,
+      new CohortView(client, handle, { study: study.study, sessions: sessionsOf(study) }),
+      handle,
+      out,
+      interrupt.signal,
+    );
+  } finally {
+    process.off('SIGINT', stop);
+  }
+}
 
 export function register(program: Command): void {
   program
     .command('status')
     .description('Shows every subject of the running cohort, or of the last finished one.')
     .addArgument(studyArgument())
+    .option(
+      '--watch',
+      'follow a running cohort to its end: counts and time left first, then those that run or failed',
+    )
     .addOption(workDirOption())
     .addOption(temporalOption())
     .addOption(JSON_OPTION())
@@ -24,11 +58,12 @@ export function register(program: Command): void {
       `
 Examples:
   delta-md status study.yaml
+  delta-md status study.yaml --watch
   delta-md status study.yaml --json | jq '.subjects[] | select(.status == "failed")'
 
 Exit codes: 0 nothing failed, 1 some subjects failed, 2 no such study or run`,
     )
-    .action(async (file: string, options: { workDir?: string; temporalAddress?: string; json?: boolean }) => {
+    .action(async (file: string, options: Options) => {
       const out = output(options.json);
       const study = await requireStudy(file, options.workDir);
       const server = await findServer(study.work, options.temporalAddress);
@@ -37,6 +72,10 @@ Exit codes: 0 nothing failed, 1 some subjects failed, 2 no such study or run`,
       if (server) {
         const client = await connect(server.address);
         running = await isRunning({ client }, study.study);
+        if (running && options.watch) {
+          await follow(client, study, out);
+          running = false;
+        }
         if (running)
           rows = rowsOf(await client.workflow.getHandle(cohortId(study.study)).query<Roster>(TABLE_QUERY));
         await client.connection.close();

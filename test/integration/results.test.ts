@@ -4,7 +4,17 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashFile } from '../../activities/store.ts';
 import type { Trace } from '../../activities/trace.ts';
-import { deltaMd, journal, makeStudy, removeStudy, type Study, setPath } from './harness.ts';
+import {
+  delay,
+  deltaMd,
+  journal,
+  makeStudy,
+  removeStudy,
+  type Study,
+  setPath,
+  start,
+  waitForStep,
+} from './harness.ts';
 
 describe('a finished cohort', () => {
   let study: Study;
@@ -51,6 +61,15 @@ describe('a finished cohort', () => {
     expect((await deltaMd('trace', study.file, '02', 'nowhere')).stderr).toContain('Regions: left right');
   });
 
+  it('logs prints what a step has printed, after the run', async () => {
+    const { code, stdout } = await deltaMd('logs', study.file, '01', 'eddy');
+    expect(code).toBe(0);
+    expect(stdout.match(/\[ {2}0 %\] eddy/g)).toHaveLength(2);
+    const { code: none, stderr } = await deltaMd('logs', study.file, '01', 'melodic');
+    expect(none).toBe(2);
+    expect(stderr).toContain('It has: ');
+  });
+
   it('cache ls adds up, gc leaves what outputs rest on', async () => {
     const { value: held } = await json<{ bytes: number; steps: { step: string; results: number }[] }>(
       'cache',
@@ -85,4 +104,28 @@ describe('a finished cohort', () => {
       'computed eddy',
     ]);
   });
+});
+
+it('logs --follow prints a running step to its end; status --watch follows the cohort; throttle and pause reach it', async () => {
+  const study = await makeStudy(3);
+  await delay(study, { topup: 4000 });
+  const run = start('run', study.file, '--n-cpus', '1');
+  await waitForStep(study, 'fslmerge', run);
+  const following = start('logs', study.file, 'sub-01', 'topup', '--session', 'pre', '--follow');
+  const watching = start('status', study.file, '--watch');
+  const throttled = await deltaMd('throttle', study.file, '--subjects-at-once', '1', '--json');
+  expect(JSON.parse(throttled.stdout)).toMatchObject({ window: 1, paused: false });
+  expect((await deltaMd('throttle', study.file, '--subjects-at-once', '5000')).stderr).toContain('Refused');
+  const paused = await deltaMd('pause', study.file, '--json');
+  expect(JSON.parse(paused.stdout)).toMatchObject({ paused: true });
+  expect(JSON.parse((await deltaMd('resume', study.file, '--json')).stdout)).toMatchObject({ paused: false });
+  expect((await run.ended).code).toBe(0);
+  const { code, stdout } = await following.ended;
+  expect(code).toBe(0);
+  expect(stdout).toContain('==> ses-pre topup');
+  expect(stdout).toContain('[  0 %] topup');
+  const { stdout: watched } = await watching.ended;
+  expect(watched).toContain('3 of 3 done');
+  expect((await deltaMd('pause', study.file)).code).toBe(3);
+  await removeStudy(study);
 });
