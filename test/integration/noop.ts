@@ -36,7 +36,7 @@ export function noopActivities(isBroken: (subject: string) => boolean = () => fa
       return {
         session,
         b0Runs: [{ image: of('ap.nii.gz'), first: 0, count: 1, label: 'b0s AP' }],
-        dwi: [of('ap.nii.gz'), of('pa.nii.gz')],
+        dwi: [of('dwi.nii.gz')],
         topup: true,
         acqparamsB0: of('b0.txt'),
         acqparams: of('acqp.txt'),
