@@ -1,4 +1,6 @@
 /** The groups of figures, in the order of the pipeline. */
+import { bet } from './bet.ts';
+import { dtifit } from './dtifit.ts';
 import type { Group } from './figure.ts';
 
-export const groups: readonly Group[] = [];
+export const groups: readonly Group[] = [bet, dtifit];

@@ -64,7 +64,7 @@ function fit(
   deviations?: Float32Array,
 ): Promise<{ maps: TensorMaps; counts: FitCounts }> {
   return fitMaps(
-    { signals: Float32Array.from(signals.flat()), gradients, estimator, deviations },
+    { signals: Float32Array.from(signals.flat()), gradients, estimator, deviations, withErrors: true },
     new Threads(1),
   );
 }

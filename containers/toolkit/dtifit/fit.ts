@@ -39,6 +39,8 @@ const OUTLIER_SD = 5;
 /** Residuals below this share of the largest signal are rounding, not noise. */
 const ROUNDING = 1e-6;
 
+const LARGEST_FLOAT32 = 3.4e38;
+
 /** Vectors to unit length, volumes x 3; zero vectors stay. */
 function unitVectors({ bvals, bvecs }: GradientTable): Float64Array {
   const out = new Float64Array(3 * bvals.length);
@@ -49,19 +51,23 @@ function unitVectors({ bvals, bvecs }: GradientTable): Float64Array {
   return out;
 }
 
+/** Columns of the design in memory: one of zeros is added, since {@link addUp} takes four at a time. */
+const COLUMNS = 8;
+
 /**
- * Rows of the linear model log S = X u, volumes x 7, into `out`.
+ * The linear model log S = X u, column after column (8 x volumes, the last one zeros), into `out`.
  * @param deviations nine numbers at `9 * voxel`: what the gradient coils of this place add to the identity, row after
  *   row (Sotiropoulos 2013, NeuroImage 80:125): the gradient g is there L g, so that b becomes b |L g|^2
  */
-function designRows(
+function designColumns(
   bvals: Float64Array,
   unit: Float64Array,
   out: Float64Array,
   deviations?: Float32Array,
   voxel = 0,
 ): void {
-  for (let t = 0, o = 0; t < bvals.length; t++, o += UNKNOWNS) {
+  const n = bvals.length;
+  for (let t = 0; t < n; t++) {
     let [x, y, z] = [unit[3 * t], unit[3 * t + 1], unit[3 * t + 2]];
     if (deviations) {
       const d = 9 * voxel;
@@ -71,20 +77,39 @@ function designRows(
       z += deviations[d + 6] * gx + deviations[d + 7] * gy + deviations[d + 8] * gz;
     }
     const b = bvals[t] / B_UNIT;
-    out[o] = 1;
-    out[o + 1] = -b * x * x;
-    out[o + 2] = -2 * b * x * y;
-    out[o + 3] = -2 * b * x * z;
-    out[o + 4] = -b * y * y;
-    out[o + 5] = -2 * b * y * z;
-    out[o + 6] = -b * z * z;
+    out[t] = 1;
+    out[t + n] = -b * x * x;
+    out[t + 2 * n] = -2 * b * x * y;
+    out[t + 3 * n] = -2 * b * x * z;
+    out[t + 4 * n] = -b * y * y;
+    out[t + 5 * n] = -2 * b * y * z;
+    out[t + 6 * n] = -b * z * z;
   }
 }
 
-/** Products of the entries of each row of the design: what weights turn into a normal matrix, volumes x 28. */
-function rowProducts(x: Float64Array, out: Float64Array): void {
-  for (let row = 0, o = 0; row < x.length; row += UNKNOWNS)
-    for (let r = 0; r < UNKNOWNS; r++) for (let c = 0; c <= r; c++) out[o++] = x[row + r] * x[row + c];
+/** Products of the columns of the design, two by two: what weights turn into a normal matrix, 28 x volumes. */
+function columnProducts(x: Float64Array, n: number, out: Float64Array): void {
+  for (let r = 0, o = 0; r < UNKNOWNS; r++)
+    for (let c = 0; c <= r; c++) for (let t = 0; t < n; t++) out[o++] = x[r * n + t] * x[c * n + t];
+}
+
+/** Weighted sums of rows of a table, four at a time so that additions need not wait for each other. */
+function addUp(table: Float64Array, weight: Float64Array, out: Float64Array): void {
+  const n = weight.length;
+  for (let row = 0, o = 0; row < out.length; row += 4, o += 4 * n) {
+    let [a, b, c, d] = [0, 0, 0, 0];
+    for (let t = 0; t < n; t++) {
+      const w = weight[t];
+      a += w * table[o + t];
+      b += w * table[o + n + t];
+      c += w * table[o + 2 * n + t];
+      d += w * table[o + 3 * n + t];
+    }
+    out[row] = a;
+    out[row + 1] = b;
+    out[row + 2] = c;
+    out[row + 3] = d;
+  }
 }
 
 /**
@@ -118,12 +143,12 @@ function solve(a: Float64Array, u: Float64Array): boolean {
 /** True when the gradient table determines a tensor: six independent directions and a second b value. */
 export function determinesTensor(gradients: GradientTable): boolean {
   const volumes = gradients.bvals.length;
-  const x = new Float64Array(volumes * UNKNOWNS);
-  designRows(gradients.bvals, unitVectors(gradients), x);
-  const products = new Float64Array(volumes * TRIANGLE);
-  rowProducts(x, products);
+  const x = new Float64Array(COLUMNS * volumes);
+  designColumns(gradients.bvals, unitVectors(gradients), x);
+  const products = new Float64Array(TRIANGLE * volumes);
+  columnProducts(x, volumes, products);
   const normal = new Float64Array(TRIANGLE);
-  for (let i = 0; i < products.length; i++) normal[i % TRIANGLE] += products[i];
+  addUp(products, new Float64Array(volumes).fill(1), normal);
   return solve(normal, new Float64Array(UNKNOWNS));
 }
 
@@ -133,8 +158,6 @@ export class TensorFitter {
   s0 = 0;
   /** Dxx, Dxy, Dxz, Dyy, Dyz, Dzz in mm2/s, in the axes of the b vectors. */
   readonly tensor = new Float64Array(6);
-  /** Sum over volumes of (measured - predicted signal)^2; volumes without a logarithm do not count. */
-  sse = 0;
   /** Volumes whose signal has a logarithm. */
   usable = 0;
   /** Volumes that the robust fit left out. */
@@ -155,8 +178,10 @@ export class TensorFitter {
   readonly #residual: Float64Array;
   readonly #sorted: Float64Array;
   readonly #normal = new Float64Array(TRIANGLE);
-  readonly #u = new Float64Array(UNKNOWNS);
-  readonly #before = new Float64Array(UNKNOWNS);
+  readonly #u = new Float64Array(COLUMNS);
+  readonly #before = new Float64Array(COLUMNS);
+  readonly #weightedLog: Float64Array;
+  #max = 0;
 
   constructor(gradients: GradientTable, estimator: Estimator) {
     const volumes = gradients.bvals.length;
@@ -165,35 +190,47 @@ export class TensorFitter {
     this.#unit = unitVectors(gradients);
     this.#estimator = estimator;
     this.#volumes = volumes;
-    this.#x = new Float64Array(volumes * UNKNOWNS);
-    this.#products = new Float64Array(volumes * TRIANGLE);
+    this.#x = new Float64Array(COLUMNS * volumes);
+    this.#products = new Float64Array(TRIANGLE * volumes);
     [this.#ratio, this.#log, this.#predicted] = [perVolume(), perVolume(), perVolume()];
     [this.#weight, this.#residual, this.#sorted] = [perVolume(), perVolume(), perVolume()];
-    designRows(this.#bvals, this.#unit, this.#x);
-    rowProducts(this.#x, this.#products);
+    this.#weightedLog = perVolume();
+    designColumns(this.#bvals, this.#unit, this.#x);
+    columnProducts(this.#x, this.#volumes, this.#products);
   }
 
   /**
    * Fits one voxel.
    * @param signals voxel after voxel, voxels x volumes
-   * @param deviations of the gradients, voxels x 9 (see {@link designRows})
+   * @param deviations of the gradients, voxels x 9 (see {@link designColumns})
    * @returns false where the usable signals do not determine a tensor; the fields are then 0
    */
   fit(signals: Float32Array, voxel: number, deviations?: Float32Array): boolean {
-    const max = this.#takeSignals(signals, voxel);
+    this.#takeSignals(signals, voxel);
     if (deviations) {
-      designRows(this.#bvals, this.#unit, this.#x, deviations, voxel);
-      rowProducts(this.#x, this.#products);
+      designColumns(this.#bvals, this.#unit, this.#x, deviations, voxel);
+      columnProducts(this.#x, this.#volumes, this.#products);
     }
     this.outliers = 0;
-    if (this.usable >= UNKNOWNS && this.#estimate() && this.#take(max)) return true;
-    this.s0 = this.sse = 0;
+    if (this.usable >= UNKNOWNS && this.#estimate() && this.#take()) return true;
+    this.s0 = 0;
     this.tensor.fill(0);
     return false;
   }
 
-  /** @returns the largest usable signal */
-  #takeSignals(signals: Float32Array, voxel: number): number {
+  /**
+   * Sum over volumes of (measured - predicted signal)^2 of the voxel fitted last; volumes without a logarithm do not
+   * count. At most what float32 holds.
+   */
+  squaredErrors(): number {
+    this.#predict();
+    let squares = 0;
+    for (let t = 0; t < this.#volumes; t++)
+      if (this.#ratio[t] > 0) squares += (this.#ratio[t] - this.#predicted[t]) ** 2;
+    return Math.min(this.#max * this.#max * squares, LARGEST_FLOAT32);
+  }
+
+  #takeSignals(signals: Float32Array, voxel: number): void {
     const volumes = this.#volumes;
     const first = voxel * volumes;
     let max = 0;
@@ -206,11 +243,12 @@ export class TensorFitter {
       if (usable && s > max) max = s;
     }
     for (let t = 0; t < volumes; t++) {
+      this.#log[t] = 0;
       if (this.#ratio[t] === 0) continue;
       this.#ratio[t] /= max;
       this.#log[t] = Math.log(this.#ratio[t]);
     }
-    return max;
+    this.#max = max;
   }
 
   #estimate(): boolean {
@@ -231,25 +269,19 @@ export class TensorFitter {
 
   /** Solves with the weights as they are. */
   #solve(): boolean {
-    const [x, products, weight, normal, u] = [this.#x, this.#products, this.#weight, this.#normal, this.#u];
-    normal.fill(0);
-    u.fill(0);
-    for (let t = 0; t < weight.length; t++) {
-      const w = weight[t];
-      if (w === 0) continue;
-      const wy = w * this.#log[t];
-      for (let p = 0, o = t * TRIANGLE; p < TRIANGLE; p++, o++) normal[p] += w * products[o];
-      for (let p = 0, o = t * UNKNOWNS; p < UNKNOWNS; p++, o++) u[p] += wy * x[o];
-    }
+    const [weight, weightedLog, normal, u] = [this.#weight, this.#weightedLog, this.#normal, this.#u];
+    for (let t = 0; t < weight.length; t++) weightedLog[t] = weight[t] * this.#log[t];
+    addUp(this.#products, weight, normal);
+    addUp(this.#x, weightedLog, u);
     return solve(normal, u);
   }
 
   /** Predicted signals and, in units of the signal, residuals of the logarithms. */
   #predict(): void {
-    const [x, u] = [this.#x, this.#u];
-    for (let t = 0; t < this.#predicted.length; t++) {
+    const [x, u, n] = [this.#x, this.#u, this.#volumes];
+    for (let t = 0; t < n; t++) {
       let y = 0;
-      for (let p = 0, o = t * UNKNOWNS; p < UNKNOWNS; p++, o++) y += u[p] * x[o];
+      for (let p = 0, o = t; p < UNKNOWNS; p++, o += n) y += u[p] * x[o];
       const signal = Math.exp(y);
       this.#predicted[t] = signal;
       this.#residual[t] = signal * (this.#log[t] - y);
@@ -316,16 +348,15 @@ export class TensorFitter {
   }
 
   /** Puts the solution into the fields. @returns false where float32 cannot hold it: a fit of near-noise ran away */
-  #take(max: number): boolean {
+  #take(): boolean {
     const u = this.#u;
-    this.s0 = max * Math.exp(u[0]);
-    for (let c = 0; c < 6; c++) this.tensor[c] = u[c + 1] / B_UNIT;
-    this.#predict();
-    let squares = 0;
-    for (let t = 0; t < this.#volumes; t++)
-      if (this.#ratio[t] > 0) squares += (this.#ratio[t] - this.#predicted[t]) ** 2;
-    this.sse = max * max * squares;
-    return Number.isFinite(Math.fround(this.s0)) && Number.isFinite(Math.fround(this.sse));
+    this.s0 = this.#max * Math.exp(u[0]);
+    let largest = this.s0;
+    for (let c = 0; c < 6; c++) {
+      this.tensor[c] = u[c + 1] / B_UNIT;
+      largest = Math.max(largest, Math.abs(this.tensor[c]));
+    }
+    return largest <= LARGEST_FLOAT32;
   }
 }
 

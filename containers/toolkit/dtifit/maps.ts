@@ -78,6 +78,8 @@ export interface FitInput {
   readonly estimator: Estimator;
   /** Deviations of the gradients, n x 9; none: the same gradients everywhere. */
   readonly deviations?: Float32Array;
+  /** Also the sum of squared errors; it costs as much as a fit. */
+  readonly withErrors?: boolean;
 }
 
 /** How it went. */
@@ -93,7 +95,7 @@ export interface FitCounts {
 const fitPiece = defineJob(
   'dtifit.fit',
   ({
-    input: { signals, gradients, estimator, deviations },
+    input: { signals, gradients, estimator, deviations, withErrors },
     maps,
     first,
     end,
@@ -117,7 +119,7 @@ const fitPiece = defineJob(
         continue;
       }
       maps.S0[i] = fitter.s0;
-      maps.sse[i] = fitter.sse;
+      if (withErrors) maps.sse[i] = fitter.squaredErrors();
       for (let c = 0; c < 6; c++) maps.tensor[c * n + i] = fitter.tensor[c];
       setInvariants(maps, i, fitter.tensor, e);
     }
