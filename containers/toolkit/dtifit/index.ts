@@ -6,7 +6,7 @@ import { loadImage } from '../files.ts';
 import { pieces, THREADS_FLAG, Threads, threadsOf } from '../threads.ts';
 import { type Flag, type Options, type Tool, ToolError } from '../tool.ts';
 import { determinesTensor, ESTIMATORS, type Estimator } from './fit.ts';
-import { fitMaps, type MapName } from './maps.ts';
+import { type FitInput, fitMaps, type MapName } from './maps.ts';
 
 /** FSL's options that this tool does not have, with what to do instead. */
 const REFUSED = {
@@ -73,37 +73,25 @@ their voxel's fit; a voxel is zero where too few are left. Eigenvalues stay as f
     for (const key of refused)
       if (options.has(key))
         throw new ToolError(`dtifit: ${REFUSED[key].names[0]} is not supported: ${REFUSED[key].remedy}.`);
-    const [dataName, maskName] = [options.get('data') ?? '', options.get('mask') ?? ''];
+    const maskName = options.get('mask') ?? '';
     const estimator = estimatorOf(options);
     const count = threadsOf('dtifit', options);
     progress(0, 'reading');
-    const image = await loadImage(dataName);
     const mask = await loadImage(maskName);
-    if (mask.volumes !== 1 || !sameGrid(mask.grid, image.grid))
-      throw new ToolError(`${maskName}: is not on the grid of ${dataName}. Make the mask from this image.`);
-    const gradients = await readGradients(
-      options.get('bvals') ?? '',
-      options.get('bvecs') ?? '',
-      image.volumes,
-      dataName,
-    );
-    if (!determinesTensor(gradients))
-      throw new ToolError(
-        `${options.get('bvecs')}: these gradients do not determine a tensor. It takes at least six directions and a volume of another b value, such as b = 0.`,
-      );
     const voxels = insideOf(mask.data);
     if (voxels.length === 0) throw new ToolError(`${maskName}: is empty. Check the brain extraction.`);
-    const signals = perVoxel(image, voxels);
-    const deviations = await deviationsOf(options.get('gradnonlin'), image, dataName, voxels);
-
-    progress(0.3, 'fitting');
+    // Threads start while the volumes are read.
     const threads = new Threads(voxels.length < WORTH_THREADS ? 1 : count);
-    const { maps, counts } = await fitMaps(
-      { signals, gradients, estimator, deviations, withErrors: options.has('sse') },
-      threads,
-    ).finally(() => threads.close());
+    const { maps, counts } = await readInput(options, mask, voxels)
+      .then((input) => {
+        progress(0.3, 'fitting');
+        return fitMaps({ ...input, estimator, withErrors: options.has('sse') }, threads);
+      })
+      .finally(() => threads.close());
     if (counts.failed === voxels.length)
-      throw new ToolError(`${dataName}: no voxel of the mask has enough positive signals for a fit.`);
+      throw new ToolError(
+        `${options.get('data')}: no voxel of the mask has enough positive signals for a fit.`,
+      );
     if (options.has('verbose'))
       process.stdout.write(
         `${voxels.length} voxels; ${counts.incomplete} with unusable signals in some volume, ${counts.failed} of them without a tensor; ${counts.outliers} outlying signals left out\n`,
@@ -124,6 +112,27 @@ their voxel's fit; a voxel is zero where too few are left. Eigenvalues stay as f
     progress(1, 'done');
   },
 };
+
+/** Signals, gradients and their deviations in the voxels of the mask. */
+async function readInput(
+  options: Options<Key>,
+  mask: Image,
+  voxels: Int32Array,
+): Promise<Pick<FitInput, 'signals' | 'gradients' | 'deviations'>> {
+  const [dataName, bvecsName] = [options.get('data') ?? '', options.get('bvecs') ?? ''];
+  const image = await loadImage(dataName);
+  if (mask.volumes !== 1 || !sameGrid(mask.grid, image.grid))
+    throw new ToolError(
+      `${options.get('mask')}: is not on the grid of ${dataName}. Make the mask from this image.`,
+    );
+  const gradients = await readGradients(options.get('bvals') ?? '', bvecsName, image.volumes, dataName);
+  if (!determinesTensor(gradients))
+    throw new ToolError(
+      `${bvecsName}: these gradients do not determine a tensor. It takes at least six directions and a volume of another b value, such as b = 0.`,
+    );
+  const deviations = await deviationsOf(options.get('gradnonlin'), image, dataName, voxels);
+  return { signals: perVoxel(image, voxels), gradients, deviations };
+}
 
 function estimatorOf(options: Options<Key>): Estimator {
   const name = options.get('fit') ?? (options.has('wls') ? 'wls' : 'ols');
