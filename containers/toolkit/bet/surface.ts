@@ -122,20 +122,19 @@ export function vertexNormals(points: Float64Array, triangles: Int32Array, out: 
   return out;
 }
 
-/** Mean distance between neighbouring vertices. */
+/** Mean distance between neighbouring vertices; each pair counts once. */
 function meanSpacing(points: Float64Array, { firstNeighbour, neighbours }: Mesh): number {
   let sum = 0;
   for (let v = 0; v + 1 < firstNeighbour.length; v++)
     for (let q = firstNeighbour[v]; q < firstNeighbour[v + 1]; q++) {
+      if (neighbours[q] < v) continue;
       const w = 3 * neighbours[q];
-      const [x, y, z] = [
-        points[w] - points[3 * v],
-        points[w + 1] - points[3 * v + 1],
-        points[w + 2] - points[3 * v + 2],
-      ];
+      const x = points[w] - points[3 * v];
+      const y = points[w + 1] - points[3 * v + 1];
+      const z = points[w + 2] - points[3 * v + 2];
       sum += Math.sqrt(x * x + y * y + z * z);
     }
-  return sum / neighbours.length;
+  return (2 * sum) / neighbours.length;
 }
 
 /**
@@ -170,7 +169,9 @@ function lookInwards(
     if (!(x >= 0 && y >= 0 && z >= 0 && x < nx && y < ny && z < nz)) break;
     const value = data[(x | 0) + nx * ((y | 0) + ny * (z | 0))];
     if (value < dark) dark = value;
-    if (d <= DEPTH_BRIGHT && value > bright) bright = value;
+    if (d <= DEPTH_BRIGHT) {
+      if (value > bright) bright = value;
+    } else if (dark <= t2) break; // It cannot get darker.
   }
   out.dark = dark > t2 ? dark : t2;
   out.bright = bright < tm ? bright : tm;

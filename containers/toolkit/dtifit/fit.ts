@@ -7,6 +7,7 @@
  * does not determine a tensor, the voxel is zero in every map.
  */
 import type { GradientTable } from '../../../imaging/gradients.ts';
+import { select } from '../fslmaths/statistics.ts';
 
 /**
  * How log signals are weighted: `ols` all alike; `wls` by the square of the measured signal, as FSL's `dtifit --wls`
@@ -358,28 +359,4 @@ export class TensorFitter {
     }
     return largest <= LARGEST_FLOAT32;
   }
-}
-
-/** The value of rank k (from 0) among the first `count`, which change their order (Hoare's quickselect). */
-function select(values: Float64Array, count: number, k: number): number {
-  let low = 0;
-  let high = count - 1;
-  while (low < high) {
-    const pivot = values[(low + high) >> 1];
-    let i = low;
-    let j = high;
-    while (i <= j) {
-      while (values[i] < pivot) i++;
-      while (values[j] > pivot) j--;
-      if (i <= j) {
-        const held = values[i];
-        values[i++] = values[j];
-        values[j--] = held;
-      }
-    }
-    if (k <= j) high = j;
-    else if (k >= i) low = i;
-    else break;
-  }
-  return values[k];
 }
