@@ -38,9 +38,10 @@ export const bet: Group = {
   title: 'bet: brain masks',
   method: `Dice overlap of the mask of \`bet -f ${FRACTION}\`, as the pipeline calls it. The full-size b0 is the first volume of
 a simulated 2 mm scan at SNR 20 without motion and distortion; its true mask ends at the hull of the brain, beyond which lie 3 mm of fluid. On a b0 fluid is
-brighter than brain, and the method (Smith 2002) takes everything up to the dark skull, so its mask holds that layer too: the bound of 0.97 is out of its reach here, as it would be
-of FSL's. The \`reference/sim\` head has its fluid inside its mask and nothing
-outside. The real heads are the mean b0s that FSL 5.0.9 unwarped, with the masks of its own bet as the reference.`,
+brighter than brain, and the method (Smith 2002) takes everything up to the dark skull, so its mask holds that layer too, and no threshold
+leaves it out; FSL's own mask of this image has not been measured. Voxels that the surface passes through count as brain unless they hold no signal. The \`reference/sim\` head has its fluid inside its mask and nothing
+outside. The real heads are the mean b0s that FSL 5.0.9 unwarped, with the masks of its own bet as the reference;
+the exponent of -f and the depth of the first look were chosen on these two.`,
   async measure(laboratory) {
     laboratory.say('simulating');
     const scan = await fullScan(join(laboratory.folder, 'scan'), {
