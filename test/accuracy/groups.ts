@@ -1,7 +1,8 @@
 /** The groups of figures, in the order of the pipeline. */
-
+import { bet } from './bet.ts';
 import { canon } from './canon.ts';
 import { cohort } from './cohort.ts';
+import { dtifit } from './dtifit.ts';
 import type { Group } from './figure.ts';
 
-export const groups: readonly Group[] = [canon, cohort];
+export const groups: readonly Group[] = [bet, dtifit, canon, cohort];

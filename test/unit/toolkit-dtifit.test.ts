@@ -3,9 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eigen3, eigenSymmetric3 } from '../../containers/toolkit/dtifit/eigen.ts';
-import { determinesTensor, fitTensor } from '../../containers/toolkit/dtifit/fit.ts';
+import { determinesTensor, ESTIMATORS, type Estimator } from '../../containers/toolkit/dtifit/fit.ts';
 import { dtifit } from '../../containers/toolkit/dtifit/index.ts';
-import { tensorMaps } from '../../containers/toolkit/dtifit/maps.ts';
+import {
+  emptyMaps,
+  type FitCounts,
+  fitMaps,
+  setInvariants,
+  type TensorMaps,
+} from '../../containers/toolkit/dtifit/maps.ts';
+import { Threads } from '../../containers/toolkit/threads.ts';
 import { parseOptions } from '../../containers/toolkit/tool.ts';
 import { formatBvals, formatBvecs, type GradientTable } from '../../imaging/gradients.ts';
 import { gridFromAffine, type Image } from '../../imaging/image.ts';
@@ -30,6 +37,11 @@ const fixture: {
   ols: Reference[];
 } = JSON.parse(await readFile(new URL('../fixtures/dtifit/expected.json', import.meta.url), 'utf8'));
 
+/** Tensors by dipy on the same gradients: `squares` weighted by the squared signal. */
+const dipy: Record<'signals' | 'ols' | 'wls' | 'squares', number[][]> = JSON.parse(
+  await readFile(new URL('../fixtures/dtifit/dipy.json', import.meta.url), 'utf8'),
+);
+
 const gradients: GradientTable = {
   bvals: Float64Array.from(fixture.bvals),
   bvecs: Float64Array.from(fixture.bvecs.flat()),
@@ -45,6 +57,25 @@ function volumesOf(signals: readonly (readonly number[])[]): Float32Array {
   return out;
 }
 
+/** Fits voxels given as rows of signals. */
+function fit(
+  signals: readonly (readonly number[])[],
+  estimator: Estimator,
+  deviations?: Float32Array,
+): Promise<{ maps: TensorMaps; counts: FitCounts }> {
+  return fitMaps(
+    { signals: Float32Array.from(signals.flat()), gradients, estimator, deviations, withErrors: true },
+    new Threads(1),
+  );
+}
+
+/** Maps of one tensor. */
+function mapsOf(tensor: readonly number[]): TensorMaps {
+  const maps = emptyMaps(1);
+  setInvariants(maps, 0, tensor, eigen3());
+  return maps;
+}
+
 /** Signals of a tensor in mm2/s without noise. */
 function signalsOf(s0: number, [xx, xy, xz, yy, yz, zz]: readonly number[]): number[] {
   return fixture.bvals.map((b, t) => {
@@ -58,27 +89,21 @@ function signalsOf(s0: number, [xx, xy, xz, yy, yz, zz]: readonly number[]): num
 const ones = (n: number) => new Float32Array(n).fill(1);
 
 describe('against an independent fit by numpy', () => {
-  it.each([
-    ['wls', true],
-    ['ols', false],
-  ] as const)('%s', (name, weighted) => {
-    const fit = fitTensor(volumesOf(fixture.signals), ones(VOXELS), gradients, weighted);
-    const maps = tensorMaps(fit.tensor);
-    expect(fit.voxels).toBe(VOXELS);
-    expect(fit.incomplete).toBe(fixture.nonPositive);
+  it.each(['wls', 'ols'] as const)('%s', async (name) => {
+    const { maps, counts } = await fit(fixture.signals, name);
+    expect(counts).toEqual({ incomplete: fixture.nonPositive, failed: 0, outliers: 0 });
     expect(fixture.nonPositive).toBeGreaterThan(0);
-    expect(fit.failed).toBe(0);
     // Outputs are float32 (6e-8 relative); eigenvalues and FA carry what is left of the largest.
     const relative = (a: number, b: number, scale = Math.abs(b)) => Math.abs(a - b) / scale;
     for (const [v, e] of fixture[name].entries()) {
       const size = Math.abs(e.L[0]);
-      expect(relative(fit.s0[v], e.S0)).toBeLessThan(1e-6);
-      expect(relative(fit.sse[v], e.sse)).toBeLessThan(1e-6);
+      expect(relative(maps.S0[v], e.S0)).toBeLessThan(1e-6);
+      expect(relative(maps.sse[v], e.sse)).toBeLessThan(1e-6);
       expect(relative(maps.MD[v], e.MD)).toBeLessThan(1e-6);
       expect(relative(maps.FA[v], e.FA)).toBeLessThan(1e-6);
       expect(relative(maps.MO[v], e.MO, 1)).toBeLessThan(5e-6);
       for (const [c, d] of e.tensor.entries())
-        expect(relative(fit.tensor[c * VOXELS + v], d, size)).toBeLessThan(1e-6);
+        expect(relative(maps.tensor[c * VOXELS + v], d, size)).toBeLessThan(1e-6);
       for (const [i, map] of [maps.L1, maps.L2, maps.L3].entries())
         expect(relative(map[v], e.L[i], size)).toBeLessThan(1e-6);
       for (const [i, map] of [maps.V1, maps.V2, maps.V3].entries()) {
@@ -95,6 +120,31 @@ describe('against an independent fit by numpy', () => {
   });
 });
 
+describe('against dipy', () => {
+  it.each([
+    ['ols', 'ols'],
+    ['wls', 'squares'],
+    ['predicted', 'wls'],
+  ] as const)('%s', async (estimator, name) => {
+    const { maps, counts } = await fit(dipy.signals, estimator);
+    const n = dipy.signals.length;
+    expect(n).toBeGreaterThanOrEqual(300);
+    expect(counts.failed).toBe(0);
+    for (const [v, tensor] of dipy[name].entries()) {
+      const size = Math.max(...tensor.map(Math.abs));
+      for (const [c, d] of tensor.entries())
+        expect(Math.abs(maps.tensor[c * n + v] - d) / size).toBeLessThan(1e-5);
+    }
+  });
+
+  it('the estimators differ on these signals by more than that', () => {
+    const difference = dipy.wls.map((tensor, v) =>
+      Math.min(...[dipy.ols[v], dipy.squares[v]].map((other) => Math.abs(other[0] / tensor[0] - 1))),
+    );
+    expect(difference.sort((a, b) => a - b)[difference.length >> 1]).toBeGreaterThan(1e-3);
+  });
+});
+
 describe('simulated tensors without noise', () => {
   const tensors = [
     [1.7e-3, 0, 0, 0.3e-3, 0, 0.3e-3],
@@ -102,16 +152,16 @@ describe('simulated tensors without noise', () => {
     [0.9e-3, 0.4e-3, -0.2e-3, 0.8e-3, 0.1e-3, 0.5e-3],
   ];
 
-  it.each([true, false])('are found exactly (weighted: %s)', (weighted) => {
+  it.each(ESTIMATORS)('are found exactly: %s', async (estimator) => {
     const signals = tensors.map((d, i) => signalsOf(500 + 100 * i, d));
-    const fit = fitTensor(volumesOf(signals), ones(3), gradients, weighted);
+    const { maps, counts } = await fit(signals, estimator);
+    expect(counts.outliers).toBe(0);
     for (const [v, d] of tensors.entries()) {
       // float32 signals: 6e-8 / (b D) relative.
-      for (const [c, x] of d.entries()) expect(Math.abs(fit.tensor[c * 3 + v] - x)).toBeLessThan(1e-9);
-      expect(fit.s0[v]).toBeCloseTo(500 + 100 * v, 3);
-      expect(fit.sse[v]).toBeLessThan(1e-6);
+      for (const [c, x] of d.entries()) expect(Math.abs(maps.tensor[c * 3 + v] - x)).toBeLessThan(1e-9);
+      expect(maps.S0[v]).toBeCloseTo(500 + 100 * v, 3);
+      expect(maps.sse[v]).toBeLessThan(1e-6);
     }
-    const maps = tensorMaps(fit.tensor);
     expect(maps.FA[0]).toBeCloseTo(0.799, 3);
     expect(maps.MO[0]).toBeCloseTo(1, 5);
     expect([maps.V1[0], maps.V1[3], maps.V1[6]].map((x) => Math.abs(Math.round(x * 1e5) / 1e5))).toEqual([
@@ -122,39 +172,96 @@ describe('simulated tensors without noise', () => {
   });
 
   it('the mode of a disc is -1', () => {
-    expect(tensorMaps(Float32Array.of(1e-3, 0, 0, 1e-3, 0, 0.2e-3)).MO[0]).toBeCloseTo(-1, 6);
+    expect(mapsOf([1e-3, 0, 0, 1e-3, 0, 0.2e-3]).MO[0]).toBeCloseTo(-1, 6);
+  });
+
+  it('are found where the gradients deviate, each voxel by its own', async () => {
+    // L g, row after row: a stretch of x, a shear of y by z; the second voxel has none.
+    const deviations = Float32Array.of(0.1, 0, 0, 0, 0, 0.05, 0, 0, -0.03, ...new Array(9).fill(0));
+    const d = tensors[2];
+    const [xx, xy, xz, yy, yz, zz] = d;
+    const bent = fixture.bvals.map((b, t) => {
+      const norm = Math.hypot(...fixture.bvecs[t]) || 1;
+      const [x, y, z] = fixture.bvecs[t].map((g) => g / norm);
+      const [u, v, w] = [1.1 * x, y + 0.05 * z, 0.97 * z];
+      const q = xx * u * u + yy * v * v + zz * w * w + 2 * (xy * u * v + xz * u * w + yz * v * w);
+      return 700 * Math.exp(-b * q);
+    });
+    const signals = [bent, signalsOf(700, d)];
+    const { maps } = await fit(signals, 'wls', deviations);
+    for (const v of [0, 1])
+      for (const [c, x] of d.entries()) expect(Math.abs(maps.tensor[c * 2 + v] - x)).toBeLessThan(2e-9);
+    expect(Math.abs((await fit(signals, 'wls')).maps.tensor[0] / xx - 1)).toBeGreaterThan(0.1);
+  });
+});
+
+describe('the robust fit', () => {
+  const noise = (() => {
+    let state = 7;
+    const uniform = () => {
+      state = (state * 1664525 + 1013904223) % 2 ** 32;
+      return (state + 1) / (2 ** 32 + 1);
+    };
+    return () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
+  })();
+  const count = 200;
+  const d = [1.1e-3, 0.2e-3, 0.1e-3, 0.7e-3, -0.1e-3, 0.6e-3];
+  const sound = Array.from({ length: count }, () => signalsOf(1000, d).map((s) => s + 40 * noise()));
+  // Two signals of thirty-four, 6 %: one drops out by 60 %, one is too bright.
+  const spoilt = sound.map((row, v) =>
+    row.map((s, t) => (t === 5 + (v % 14) ? 0.4 * s : t === 19 + (v % 15) ? 1.5 * s : s)),
+  );
+  const meanMd = async (rows: readonly number[][], estimator: Estimator) =>
+    (await fit(rows, estimator)).maps.MD.reduce((a, b) => a + b) / count;
+
+  it('stays within 1 % where others are 2 % off', async () => {
+    const truth = (d[0] + d[3] + d[5]) / 3;
+    expect(Math.abs((await meanMd(spoilt, 'robust')) / truth - 1)).toBeLessThan(0.01);
+    for (const estimator of ['ols', 'wls', 'predicted'] as const)
+      expect(Math.abs((await meanMd(spoilt, estimator)) / truth - 1)).toBeGreaterThan(0.02);
+  });
+
+  it('finds the outliers, and few others', async () => {
+    expect((await fit(spoilt, 'robust')).counts.outliers).toBeGreaterThan(1.9 * count);
+    expect((await fit(sound, 'robust')).counts.outliers).toBeLessThan(0.02 * count * VOLUMES);
+  });
+
+  it('with hardly more signals than unknowns, is the fit with predicted weights', async () => {
+    // One b0 and seven directions: eight signals.
+    const few = [sound[0].map((s, t) => (t >= 3 && t < 11 ? s : 0))];
+    expect((await fit(few, 'robust')).maps.S0[0]).toBeGreaterThan(800);
+    expect((await fit(few, 'robust')).maps.tensor).toEqual((await fit(few, 'predicted')).maps.tensor);
   });
 });
 
 describe('signals that have no logarithm', () => {
   const clean = signalsOf(800, [1e-3, 0.1e-3, 0, 0.8e-3, 0, 0.6e-3]);
 
-  it.each([0, -12, Number.NaN, Number.POSITIVE_INFINITY])('%s is left out of the fit', (bad) => {
+  it.each([0, -12, Number.NaN, Number.POSITIVE_INFINITY])('%s is left out of the fit', async (bad) => {
     const signals = clean.map((s, t) => (t === 3 || t === 11 ? bad : s));
-    for (const weighted of [true, false]) {
-      const fit = fitTensor(volumesOf([signals]), ones(1), gradients, weighted);
-      expect(fit.incomplete).toBe(1);
-      expect(fit.tensor[0]).toBeCloseTo(1e-3, 8);
-      expect(fit.s0[0]).toBeCloseTo(800, 2);
+    for (const estimator of ESTIMATORS) {
+      const { maps, counts } = await fit([signals], estimator);
+      expect(counts.incomplete).toBe(1);
+      expect(maps.tensor[0]).toBeCloseTo(1e-3, 8);
+      expect(maps.S0[0]).toBeCloseTo(800, 2);
     }
   });
 
-  it('too few of the others: the voxel is zero, and nothing is NaN', () => {
-    const fewer = clean.map((s, t) => (t < 5 ? s : -1));
-    const noB0 = clean.map((s, t) => (fixture.bvals[t] === 0 ? 0 : s));
-    const signals = [clean, fewer, noB0, clean.map(() => 0)];
-    const fit = fitTensor(volumesOf(signals), ones(4), gradients, true);
-    expect(fit.failed).toBe(3);
-    const maps = tensorMaps(fit.tensor);
-    for (const map of [fit.s0, fit.sse, fit.tensor, ...Object.values(maps)])
-      expect(map.every(Number.isFinite)).toBe(true);
-    expect([...fit.s0].map((s) => s > 0)).toEqual([true, false, false, false]);
-    expect([...maps.V1].filter((x) => x !== 0).length).toBeLessThanOrEqual(3);
-  });
+  it.each(ESTIMATORS)(
+    'too few of the others: the voxel is zero, and nothing is NaN (%s)',
+    async (estimator) => {
+      const fewer = clean.map((s, t) => (t < 5 ? s : -1));
+      const noB0 = clean.map((s, t) => (fixture.bvals[t] === 0 ? 0 : s));
+      const { maps, counts } = await fit([clean, fewer, noB0, clean.map(() => 0)], estimator);
+      expect(counts.failed).toBe(3);
+      for (const map of Object.values(maps)) expect(map.every(Number.isFinite)).toBe(true);
+      expect([...maps.S0].map((s) => s > 0)).toEqual([true, false, false, false]);
+      expect([...maps.V1].filter((x) => x !== 0).length).toBeLessThanOrEqual(3);
+    },
+  );
 
-  it('negative eigenvalues stay, so that MD is not biased', () => {
-    const d = [-0.2e-3, 0, 0, 0.5e-3, 0, 0.1e-3];
-    const maps = tensorMaps(fitTensor(volumesOf([signalsOf(100, d)]), ones(1), gradients, true).tensor);
+  it('negative eigenvalues stay, so that MD is not biased', async () => {
+    const { maps } = await fit([signalsOf(100, [-0.2e-3, 0, 0, 0.5e-3, 0, 0.1e-3])], 'wls');
     expect(maps.L3[0]).toBeCloseTo(-0.2e-3, 8);
     expect(maps.MD[0]).toBeCloseTo(0.4e-3 / 3, 8);
     expect(maps.FA[0]).toBeGreaterThan(1);
@@ -270,6 +377,36 @@ describe('the command', () => {
     const first = await readFile(at('dti_V1.nii.gz'));
     await run('--wls');
     expect(await readFile(at('dti_V1.nii.gz'))).toEqual(first);
+  });
+
+  it.each(ESTIMATORS)('--fit=%s', async (estimator) => {
+    await run(`--fit=${estimator}`);
+    const md = await readImage(at('dti_MD.nii.gz'));
+    const { maps } = await fit(fixture.signals, estimator);
+    expect([...md.data.subarray(1)]).toEqual([...maps.MD.subarray(1)]);
+  });
+
+  it('--gradnonlin without deviations changes nothing; other than nine volumes are refused', async () => {
+    await run('--wls');
+    const plain = await readFile(at('dti_L1.nii.gz'));
+    await writeImage(at('dev.nii.gz'), { grid, volumes: 9, data: new Float32Array(9 * VOXELS) });
+    await run('--wls', `--gradnonlin=${at('dev')}`);
+    expect(await readFile(at('dti_L1.nii.gz'))).toEqual(plain);
+    await writeImage(at('dev.nii.gz'), { grid, volumes: 9, data: new Float32Array(9 * VOXELS).fill(0.02) });
+    await run('--wls', `--gradnonlin=${at('dev')}`);
+    expect(await readFile(at('dti_L1.nii.gz'))).not.toEqual(plain);
+    await expect(run(`--gradnonlin=${at('mask')}`)).rejects.toThrow(/mask: has 1 volumes where nine are due/);
+  });
+
+  it.each([
+    [['--kurt'], /--kurt is not supported/],
+    [['--cni', 'x'], /--cni is not supported: remove confounds/],
+    [['-z', '3'], /-z is not supported: fit the region by its mask/],
+    [['--fit=best'], /--fit=best: choose ols, wls, predicted, robust/],
+    [['--wls', '--fit=robust'], /contradict each other/],
+    [['--nthr=0'], /--nthr=0/],
+  ])('refuses %j', async (words, message) => {
+    await expect(run(...words)).rejects.toThrow(message);
   });
 
   it('refuses a mask of another grid, an empty mask, a table of another length', async () => {

@@ -10,9 +10,11 @@ const SUBDIVISION = 65536;
  * Marks the voxels whose centres lie inside the mesh: the surface crosses each line of voxels along x, inwards and
  * outwards, and between the two the winding number is not zero. Where parts of a line were marked twice (the surface
  * folded over itself) they stay inside. The largest piece is kept and its holes are filled.
- * @param mesh points in voxel indices  @returns 1 inside, 0 outside
+ * @param mesh points in voxel indices
+ * @param crossed says of a voxel that the surface passes through whether it counts as inside; default: by its centre
+ * @returns 1 inside, 0 outside
  */
-export function fillMesh(mesh: Mesh, dims: Dims): Float32Array {
+export function fillMesh(mesh: Mesh, dims: Dims, crossed?: (voxel: number) => boolean): Float32Array {
   const [nx, ny, nz] = dims;
   const { triangles } = mesh;
   const points = mesh.points.map((p) => Math.round(p * SUBDIVISION) / SUBDIVISION);
@@ -47,7 +49,39 @@ export function fillMesh(mesh: Mesh, dims: Dims): Float32Array {
       if (winding !== 0) inside[i + nx * line] = 1;
     }
   }
+  if (crossed)
+    forEachCrossed(points, triangles, dims, (voxel) => {
+      if (crossed(voxel)) inside[voxel] = 1;
+    });
   return fillHoles(largestComponent(inside, dims), dims);
+}
+
+/** Points on a triangle are looked at so close to each other, in voxels, that no voxel is passed by but for a corner. */
+const SPACING = 0.25;
+
+/** Visits the voxels that triangles pass through; a voxel may be visited again. */
+function forEachCrossed(
+  points: Float64Array,
+  triangles: Int32Array,
+  [nx, ny, nz]: Dims,
+  visit: (voxel: number) => void,
+): void {
+  const distance = (p: number, q: number) =>
+    Math.hypot(points[q] - points[p], points[q + 1] - points[p + 1], points[q + 2] - points[p + 2]);
+  for (let f = 0; f < triangles.length; f += 3) {
+    const [a, b, c] = [3 * triangles[f], 3 * triangles[f + 1], 3 * triangles[f + 2]];
+    const longest = Math.max(distance(a, b), distance(b, c), distance(c, a));
+    const steps = Math.max(1, Math.ceil(longest / SPACING));
+    for (let s = 0; s <= steps; s++)
+      for (let t = 0; s + t <= steps; t++) {
+        const [wa, wb] = [s / steps, t / steps];
+        const wc = 1 - wa - wb;
+        const i = Math.round(wa * points[a] + wb * points[b] + wc * points[c]);
+        const j = Math.round(wa * points[a + 1] + wb * points[b + 1] + wc * points[c + 1]);
+        const k = Math.round(wa * points[a + 2] + wb * points[b + 2] + wc * points[c + 2]);
+        if (i >= 0 && j >= 0 && k >= 0 && i < nx && j < ny && k < nz) visit(i + nx * (j + ny * k));
+      }
+  }
 }
 
 /**

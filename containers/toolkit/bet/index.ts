@@ -2,11 +2,11 @@
 import { type Dims, type Image, volumeOf } from '../../../imaging/image.ts';
 import { writeImage } from '../../../imaging/nifti.ts';
 import { loadImage } from '../files.ts';
-import { imageOutput, stem, type Tool, ToolError } from '../tool.ts';
+import { type Flag, imageOutput, stem, type Tool, ToolError } from '../tool.ts';
 import { fillMesh } from './fill.ts';
 import { icosphere, type Mesh } from './icosphere.ts';
 import { type Head, measureHead, type Point } from './intensity.ts';
-import { growSurface, type Pull, vertexNormals } from './surface.ts';
+import { growSurface, type Pull } from './surface.ts';
 
 export interface BetOptions extends Pull {
   /** Centre in voxels. */
@@ -33,8 +33,13 @@ export function brainMask(
 ): Float32Array | undefined {
   const size = grid.voxelSizes;
   const sphere = icosphere(4);
+  // Voxels that the surface passes through are brain, as in FSL's masks; but not where the image is empty.
   const grow = (head: Head) =>
-    fillMesh(outerVoxels(growSurface(sphere, data, grid, head, pull, onProgress), size), grid.dims);
+    fillMesh(
+      inVoxels(growSurface(sphere, data, grid, head, pull, onProgress), size),
+      grid.dims,
+      (voxel) => data[voxel] > head.t2,
+    );
   let start = centre && toMm(centre, size);
   let head = measureHead({ grid, data }, { centre: start, radius });
   if (!head) return undefined;
@@ -66,13 +71,30 @@ function middleOf(mask: Float32Array, [nx, ny]: Dims): Point {
   return count === 0 ? [0, 0, 0] : [x / count, y / count, z / count];
 }
 
-/** A surface in mm as one in voxels, half a voxel further out: voxels that it passes through are brain, as in FSL. */
-function outerVoxels(surface: Mesh, size: Point): Mesh {
-  const normals = vertexNormals(surface.points, surface.triangles, new Float64Array(surface.points.length));
-  return { ...surface, points: surface.points.map((p, i) => p / size[i % 3] + normals[i] / 2) };
+function inVoxels(surface: Mesh, size: Point): Mesh {
+  return { ...surface, points: surface.points.map((p, i) => p / size[i % 3]) };
 }
 
-export const bet: Tool<'fraction' | 'gradient' | 'mask' | 'noBrain' | 'centre' | 'radius' | 'robust'> = {
+/** FSL's options that this tool does not have, with what to do instead. */
+const REFUSED = {
+  outline: { names: ['-o'], remedy: 'lay the mask of -m over the image in a viewer' },
+  skull: { names: ['-s'], remedy: 'a skull image takes a T1-weighted image and FSL itself' },
+  thresholded: { names: ['-t'], remedy: 'threshold the brain with fslmaths -thr' },
+  mesh: { names: ['-e'], remedy: 'the surface is not written, only the mask of -m' },
+  eyes: { names: ['-S'], remedy: 'try a larger -f or give the centre with -c' },
+  bias: { names: ['-B'], remedy: 'correct the bias field first, or try -R' },
+  fewSlices: { names: ['-Z'], remedy: 'give the centre and the radius with -c and -r' },
+  series: { names: ['-F'], remedy: 'average the volumes with fslmaths -Tmean, then bet with -f 0.3' },
+  surfaces: { names: ['-A'], remedy: 'skull and scalp surfaces take FSL itself' },
+  surfacesT2: { names: ['-A2'], value: 'file', remedy: 'skull and scalp surfaces take FSL itself' },
+  debug: { names: ['-d'], remedy: 'nothing but the results is written' },
+} as const;
+type Refused = keyof typeof REFUSED;
+const refused = Object.keys(REFUSED) as Refused[];
+
+export const bet: Tool<
+  'fraction' | 'gradient' | 'mask' | 'noBrain' | 'centre' | 'radius' | 'robust' | 'verbose' | Refused
+> = {
   name: 'bet',
   summary: 'brain extraction: writes the brain, and with -m its mask.',
   usage: 'bet <input> <output> [options]',
@@ -92,9 +114,16 @@ export const bet: Tool<'fraction' | 'gradient' | 'mask' | 'noBrain' | 'centre' |
     centre: { names: ['-c'], value: 'x y z', words: 3, help: 'centre of gravity in voxels' },
     radius: { names: ['-r'], value: 'mm', help: 'head radius; the surface starts from half of it' },
     robust: { names: ['-R'], help: 'find the centre robustly: repeat from the centre of the brain found' },
+    verbose: { names: ['-v'], help: 'say what was measured of the head' },
+    ...(Object.fromEntries(
+      refused.map((key) => [key, { ...REFUSED[key], help: `refused: ${REFUSED[key].remedy}` }]),
+    ) as unknown as Record<Refused, Flag>),
   },
 
   async run(options, progress) {
+    for (const key of refused)
+      if (options.has(key))
+        throw new ToolError(`bet: ${REFUSED[key].names[0]} is not supported: ${REFUSED[key].remedy}.`);
     const [input, output, ...rest] = options.positional;
     if (output === undefined || rest.length > 0)
       throw new ToolError('bet: one input and one output are due. See bet --help.');
@@ -115,6 +144,10 @@ export const bet: Tool<'fraction' | 'gradient' | 'mask' | 'noBrain' | 'centre' |
 
     progress(0, 'reading');
     const image = await loadImage(input);
+    if (image.volumes > 1)
+      throw new ToolError(
+        `${input}: has ${image.volumes} volumes where one is due. Average them with fslmaths ${input} -Tmean <output>, or take one with fslroi.`,
+      );
     const data = volumeOf(image, 0).map((x) => (Number.isFinite(x) ? x : 0));
     const head = { ...pull, centre, radius, robust: options.has('robust') };
     const mask = brainMask({ grid: image.grid, data }, head, (f) =>
@@ -125,6 +158,16 @@ export const bet: Tool<'fraction' | 'gradient' | 'mask' | 'noBrain' | 'centre' |
       throw new ToolError(
         `${input}: no brain found. Check that it is a head, or give its centre with -c x y z.`,
       );
+    if (options.has('verbose')) {
+      const found = measureHead(
+        { grid: image.grid, data },
+        { centre: centre && toMm(centre, image.grid.voxelSizes), radius },
+      );
+      if (found)
+        process.stdout.write(
+          `intensities ${found.t2} to ${found.tm} (brain), head above ${found.t}; centre ${found.centre.map((x) => x.toFixed(1)).join(' ')} mm, radius ${found.radius.toFixed(1)} mm\n`,
+        );
+    }
     if (options.has('mask'))
       await writeImage(
         `${stem(output)}_mask.nii.gz`,
