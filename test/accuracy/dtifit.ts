@@ -54,13 +54,12 @@ async function biases(laboratory: Laboratory, scan: Scan): Promise<Figure[]> {
   const inBrain = (i: number) => brain[i] > 0;
   const inWhite = (i: number) => brain[i] > 0 && fa[i] > WHITE_FA;
   const figures: Figure[] = [];
+  const white = ['white matter', inWhite] as const;
+  const whole = ['whole brain', inBrain] as const;
   for (const map of ['MD', 'FA']) {
     const noisy = await readImage(at(`noisy_predicted_${map}.nii.gz`));
     const truth = await readImage(at(`clean_predicted_${map}.nii.gz`));
-    for (const [where, chosen] of [
-      ['white matter', inWhite],
-      ['whole brain', inBrain],
-    ] as const)
+    for (const [where, chosen] of map === 'MD' ? [white, whole] : [white])
       figures.push({
         what: `--fit=predicted at SNR 20: |bias| of ${map}, ${where}`,
         value: Math.abs(bias(noisy, truth, chosen)),
@@ -217,7 +216,8 @@ export const dtifit: Group = {
   method: `A simulated scan of 2 mm (AP and PA sets of 4 b0 and 30 b = 1000 volumes) at SNR 20 in white matter at b = 0,
 without motion and distortion, so that no other step has a part in the figures. The noise is that of magnitude images, which lifts low signals;
 the truth is the same estimator's fit of the same scan without noise. A bias is the median over voxels of the relative
-difference; white matter is where FA without noise exceeds ${WHITE_FA}. FA of grey matter is next to nothing and noise alone makes it larger. For
+difference; white matter is where FA without noise exceeds ${WHITE_FA}. FA is compared there
+only: of grey matter and fluid it is next to nothing, and noise alone makes it larger whatever the estimator (5.5 % in the median of the whole brain). For
 the robust fit every twentieth diffusion-weighted signal, other volumes in each voxel, is halved. Independent fits are those of dipy 1.12
 (its WLS, and its solver with squared measured signals as weights) on 300 voxels at SNR 20, kept as a test fixture; differences are relative to the tensor's largest element.
 FSL's time is that of \`dtifit --wls\` of FSL 5.0.9 on as many voxels and volumes; dipy's WLS took 14.3 s and 1.6 s to read. Ours is the faster of two runs: other work on the machine counts in.`,
