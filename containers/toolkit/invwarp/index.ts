@@ -7,6 +7,7 @@ import { absoluteField } from '../warp/field.ts';
 import { readWarp } from '../warp/warp.ts';
 import { constrainField } from './constrain.ts';
 import { inverseField } from './invert.ts';
+import { forLinearReading } from './quasi.ts';
 
 const flags = {
   warp: {
@@ -45,9 +46,10 @@ async function run(
   const threads = new Threads(threadsOf('invwarp', options));
   try {
     progress(0, 'inverting');
-    const field = await inverseField(warp, grid, threads);
-    if (!field)
+    const exact = await inverseField(warp, grid, threads);
+    if (!exact)
       throw new ToolError(`${name}: takes all points to a plane or less and has no inverse. Check the warp.`);
+    const field = forLinearReading(exact);
     progress(0.7, 'keeping the Jacobian within bounds');
     const left = options.has('noconstraint') ? 0 : constrainField(field, least, most);
     if (left > 0)

@@ -1,14 +1,6 @@
 /** Resampling of images through affine and non-linear transforms in one interpolation. */
 import { chain, identity, invert, type Matrix4, multiply, scaling } from '../../../imaging/affine.ts';
-import {
-  type Dims,
-  type Grid,
-  gridFromAffine,
-  type Image,
-  volumeOf,
-  voxelCount,
-  voxelToFsl,
-} from '../../../imaging/image.ts';
+import { type Dims, type Grid, type Image, volumeOf, voxelToFsl } from '../../../imaging/image.ts';
 import {
   type Interpolation,
   sampleLinear,
@@ -101,53 +93,59 @@ export async function resampleThrough(
   interpolation: Interpolation,
   { mask, supersample = 1, threads = new Threads(1) }: ResampleOptions = {},
 ): Promise<Image> {
-  if (supersample > 1) {
-    const fine = finer(reference, supersample);
-    const resampled = await resampleThrough(image, fine, path, interpolation, { threads });
-    return reduce(resampled, reference, supersample, mask);
-  }
   const source = image.grid.dims;
-  const { dims } = reference;
   const values = shared(new Float32Array(image.data.length));
   for (let t = 0; t < image.volumes; t++) {
     const volume = volumeOf(image, t);
     values.set(interpolation === 'spline' ? splineCoefficients(volume, source) : volume, t * volume.length);
   }
+  const fine = supersample > 1;
+  const [nx, ny, nz] = reference.dims;
+  const dims: Dims = [supersample * nx, supersample * ny, supersample * nz];
   const task = {
     values,
     source,
     volumes: image.volumes,
     interpolation,
     warp: path.warp,
-    before: multiply(path.postmat ? invert(path.postmat) : identity(), voxelToFsl(reference)),
+    before: chain(
+      path.postmat ? invert(path.postmat) : identity(),
+      voxelToFsl(reference),
+      withinVoxels(supersample),
+    ),
     after: multiply(invert(voxelToFsl(image.grid)), path.premat ? invert(path.premat) : identity()),
     dims,
-    mask: mask && shared(mask),
-    out: shared(new Float32Array(voxelCount(reference) * image.volumes)),
+    mask: mask && !fine ? shared(mask) : undefined,
+    out: shared(new Float32Array(dims[0] * dims[1] * dims[2] * image.volumes)),
   };
   await threads.map(
     resampleJob,
     pieces(dims[2], SLICES).map((slices) => ({ ...task, slices })),
   );
-  return { grid: reference, volumes: image.volumes, data: task.out };
+  const data = fine ? means(task.out, image.volumes, reference.dims, supersample, mask) : task.out;
+  return { grid: reference, volumes: image.volumes, data };
 }
 
-/** A grid of `factor` voxels along each axis in place of one. */
-function finer(grid: Grid, factor: number): Grid {
-  const dims: Dims = [factor * grid.dims[0], factor * grid.dims[1], factor * grid.dims[2]];
-  const toCoarse = scaling(1 / factor, 1 / factor, 1 / factor);
-  for (const row of [0, 1, 2]) toCoarse[4 * row + 3] = (1 / factor - 1) / 2;
-  return gridFromAffine(dims, chain(grid.affine, toCoarse));
+/** Samples, `factor` along each axis of a voxel, to voxels. */
+function withinVoxels(factor: number): Matrix4 {
+  const m = scaling(1 / factor, 1 / factor, 1 / factor);
+  for (const row of [0, 1, 2]) m[4 * row + 3] = (1 / factor - 1) / 2;
+  return m;
 }
 
-/** Means over the fine voxels of each coarse one. */
-function reduce(fine: Image, grid: Grid, factor: number, mask?: Float32Array): Image {
-  const [nx, ny, nz] = grid.dims;
+/** Means over the samples of each voxel. */
+function means(
+  samples: Float32Array,
+  volumes: number,
+  [nx, ny, nz]: Dims,
+  factor: number,
+  mask?: Float32Array,
+): Float32Array {
   const n = nx * ny * nz;
-  const data = new Float32Array(n * fine.volumes);
-  const [fx, fy] = fine.grid.dims;
-  for (let t = 0; t < fine.volumes; t++) {
-    const values = volumeOf(fine, t);
+  const out = new Float32Array(n * volumes);
+  const [fx, fy] = [factor * nx, factor * ny];
+  for (let t = 0; t < volumes; t++) {
+    const first = t * n * factor ** 3;
     for (let o = 0; o < n; o++) {
       if (mask && mask[o] === 0) continue;
       const i = factor * (o % nx);
@@ -156,9 +154,9 @@ function reduce(fine: Image, grid: Grid, factor: number, mask?: Float32Array): I
       let sum = 0;
       for (let c = 0; c < factor; c++)
         for (let b = 0; b < factor; b++)
-          for (let a = 0; a < factor; a++) sum += values[i + a + fx * (j + b + fy * (k + c))];
-      data[o + t * n] = sum / factor ** 3;
+          for (let a = 0; a < factor; a++) sum += samples[first + i + a + fx * (j + b + fy * (k + c))];
+      out[o + t * n] = sum / factor ** 3;
     }
   }
-  return { grid, volumes: fine.volumes, data };
+  return out;
 }
