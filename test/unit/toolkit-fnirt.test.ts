@@ -155,6 +155,29 @@ describe('fnirt', () => {
     expect(jacobian.data.reduce((least, v) => Math.min(least, v), 9)).toBeGreaterThan(0.01);
   });
 
+  it('--jacrange holds: the warp is made stiffer until it does', async () => {
+    const range = async (...more: string[]) => {
+      const files = [`--ref=${at('ref')}`, `--in=${at('in')}`, `--aff=${at('aff.mat')}`, `--cout=${at('c')}`];
+      const settings = [
+        '--subsamp=4,2',
+        '--miter=3',
+        '--infwhm=6',
+        '--reffwhm=6',
+        '--lambda=30',
+        '--estint=1',
+      ];
+      await run(...files, ...settings, `--jout=${at('range')}`, ...more);
+      const { data } = await readImage(at('range.nii.gz'));
+      return [data.reduce((low, v) => Math.min(low, v), 9), data.reduce((high, v) => Math.max(high, v), 0)];
+    };
+    const [low, high] = await range();
+    expect(low).toBeLessThan(0.8);
+    expect(high).toBeGreaterThan(1.2);
+    const held = await range('--jacrange=0.8,1.2');
+    expect(held[0]).toBeGreaterThan(0.795);
+    expect(held[1]).toBeLessThan(1.205);
+  });
+
   it('what the mask of the input leaves out does not count', async () => {
     // A bright block that the reference lacks, masked out: the warp beside it is as it was.
     const spoilt = await readImage(at('in.nii.gz'));
