@@ -206,6 +206,8 @@ export interface WriteOptions {
   volumeSeconds?: number;
   /** What the values mean, by the NIfTI standard's or a tool's own code, with intent_p1..p3. Default none. */
   intent?: { code: number; parameters: readonly [number, number, number] };
+  /** The qform where it is to differ from the image's affine, which is then the sform alone. */
+  qform?: Matrix4;
 }
 
 /** NIfTI-1 single-file bytes of an image (little-endian, sform and qform both set, code 1 = scanner). */
@@ -229,7 +231,8 @@ export function encodeNifti(image: Image, options: WriteOptions = {}): Buffer {
   }
   v.setInt16(70, code, le);
   v.setInt16(72, 8 * bytes, le);
-  const { q, qfac } = quaternionOf(image.grid);
+  const qform = options.qform ?? image.grid.affine;
+  const { q, qfac } = quaternionOf({ ...image.grid, affine: qform });
   const pixdim = [qfac, ...image.grid.voxelSizes, options.volumeSeconds ?? 1, 1, 1, 1];
   for (const [i, p] of pixdim.entries()) v.setFloat32(76 + 4 * i, p, le);
   v.setFloat32(108, 352, le);
@@ -240,7 +243,7 @@ export function encodeNifti(image: Image, options: WriteOptions = {}): Buffer {
   v.setInt16(254, 1, le);
   for (const [i, x] of q.entries()) v.setFloat32(256 + 4 * i, x, le);
   for (let r = 0; r < 3; r++) {
-    v.setFloat32(268 + 4 * r, image.grid.affine[4 * r + 3], le);
+    v.setFloat32(268 + 4 * r, qform[4 * r + 3], le);
     for (let c = 0; c < 4; c++) v.setFloat32(280 + 16 * r + 4 * c, image.grid.affine[4 * r + c], le);
   }
   out.write('n+1\0', 344, 'latin1');

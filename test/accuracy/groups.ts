@@ -4,5 +4,6 @@ import { canon } from './canon.ts';
 import { cohort } from './cohort.ts';
 import { dtifit } from './dtifit.ts';
 import type { Group } from './figure.ts';
+import { registration } from './registration.ts';
 
-export const groups: readonly Group[] = [bet, dtifit, canon, cohort];
+export const groups: readonly Group[] = [bet, dtifit, registration, canon, cohort];

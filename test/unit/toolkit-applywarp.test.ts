@@ -150,6 +150,30 @@ describe('applywarp', () => {
     expect(nn.data.every((v, o) => v === 0 || mask.data[o] > 0)).toBe(true);
   });
 
+  it('--super averages samples within each output voxel', async () => {
+    // Of a ramp the mean is the value at the centre; of stripes as wide as a sample it is their mean.
+    await run(...chainArgs(), '-w', at('warp'), '--super', '-o', at('super'));
+    // Half a millimetre beyond the warp's last voxels, where their displacement holds on, samples err by 0.5 x its slope.
+    expect(worstError(await readImage(at('super.nii.gz'))).error).toBeLessThan(0.02);
+    const fine = grid([80, 42, 44], 1, false);
+    await writeImage(
+      at('stripes.nii.gz'),
+      paint(fine, (x) => Math.round(x) % 2),
+    );
+    const half = paint(REFERENCE, (x) => (x > 20 ? 1 : 0));
+    await writeImage(at('half.nii.gz'), half);
+    const stripes = ['-i', at('stripes'), '-r', at('ref'), '--interp=nn', '--super', '-m', at('half')];
+    // Voxels of 2 mm from x = 0 on hold samples at -0.5 and 0.5, 1.5 and 2.5 ...: one of each stripe.
+    await run(...stripes, '--superlevel=2', '-o', at('grey'));
+    const grey = await readImage(at('grey.nii.gz'));
+    grey.data.forEach((v, o) => {
+      expect(v).toBe(half.data[o] > 0 ? 0.5 : 0);
+    });
+    await run(...stripes, '--superlevel=a', '-o', at('automatic'));
+    expect((await readImage(at('automatic.nii.gz'))).data).toEqual(grey.data);
+    await expect(run(...stripes, '--superlevel=0', '-o', at('x'))).rejects.toThrow(/--superlevel=0 must be/);
+  });
+
   it('voxels that are no numbers do not spread', async () => {
     const holed = paint(INPUT, ramp);
     holed.data[3000] = Number.NaN;

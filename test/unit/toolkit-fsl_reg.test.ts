@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readMatrix, writeMatrix } from '../../containers/toolkit/files.ts';
-import { addBending, addBendingDiagonal } from '../../containers/toolkit/fsl_reg/bending.ts';
+import { bendingEnergy } from '../../containers/toolkit/fnirt/bending.ts';
+import { knotsFor, refine, SplineLattice } from '../../containers/toolkit/fnirt/lattice.ts';
 import { fslReg } from '../../containers/toolkit/fsl_reg/index.ts';
-import { knotsFor, refine, SplineLattice } from '../../containers/toolkit/fsl_reg/lattice.ts';
 import { parseOptions } from '../../containers/toolkit/tool.ts';
 import { resampleThrough } from '../../containers/toolkit/warp/apply.ts';
 import { fieldWarp, readWarp } from '../../containers/toolkit/warp/warp.ts';
@@ -144,12 +144,19 @@ function leastDeterminant(field: Image): number {
 }
 
 describe('spline lattice', () => {
-  const spacing = 6;
-  const extent = [37, 30, 44];
-  const knots = extent.map((e) => knotsFor(e, spacing)) as unknown as Dims;
+  const spacing = [6, 5, 7] as const;
+  const half = [3, 2.5, 3.5] as const;
+  const extent = [36, 30, 42]; // All of it between the second knot and the last but one, at both spacings.
+  const knotsAt = (mm: readonly number[]) => extent.map((e, a) => knotsFor(e + 1, mm[a])) as unknown as Dims;
+  const knots = knotsAt(spacing);
   const positions = extent.map((e) => Float64Array.from({ length: 11 }, (_, i) => (i * e) / 10));
   const random = generator(7);
   const coefficients = Float64Array.from({ length: knots[0] * knots[1] * knots[2] }, () => random() - 0.5);
+
+  it('has as many knots as the file that FSL made', () => {
+    // ses-1_to_template_warpcoef: 39 x 46 x 39 knots, 5 voxels apart, for 182 x 218 x 182 voxels.
+    expect([182, 218, 182].map((n) => knotsFor(n, 5))).toEqual([39, 46, 39]);
+  });
 
   it('gather is the transpose of expand', () => {
     const lattice = new SplineLattice(positions, spacing, knots);
@@ -163,32 +170,45 @@ describe('spline lattice', () => {
   });
 
   it('refining the knots keeps the function', () => {
-    const fine = extent.map((e) => knotsFor(e, spacing / 2)) as unknown as Dims;
     const [before, after] = [new Float32Array(11 ** 3), new Float32Array(11 ** 3)];
     new SplineLattice(positions, spacing, knots).expand(coefficients, before);
-    new SplineLattice(positions, spacing / 2, fine).expand(refine(coefficients, knots, fine), after);
+    const fine = knotsAt(half);
+    new SplineLattice(positions, half, fine).expand(refine(coefficients, knots, fine), after);
     for (let i = 0; i < before.length; i++) expect(after[i]).toBeCloseTo(before[i], 5);
   });
 
   it('bending costs nothing for linear functions; gradient and diagonal are those of the energy', () => {
+    const { addTo, energy, diagonal } = bendingEnergy(knots, spacing);
     const linear = coefficients.map((_, o) => {
       const [i, j] = [o % knots[0], Math.floor(o / knots[0]) % knots[1]];
       return 3 + 2 * i - j + 0.5 * Math.floor(o / (knots[0] * knots[1]));
     });
-    expect(addBending(linear, knots, 1, new Float64Array(linear.length))).toBeCloseTo(0, 12);
+    expect(energy(linear)).toBeCloseTo(0, 9);
     const gradient = new Float64Array(coefficients.length);
-    const energy = addBending(coefficients, knots, 1, gradient);
+    addTo(gradient, coefficients, 1);
     // A quadratic form: the energy is half of x . gradient.
-    expect(coefficients.reduce((s, v, i) => s + v * gradient[i], 0) / 2).toBeCloseTo(energy, 9);
-    const diagonal = new Float64Array(coefficients.length);
-    addBendingDiagonal(knots, 1, diagonal);
+    expect(coefficients.reduce((s, v, i) => s + v * gradient[i], 0) / 2).toBeCloseTo(energy(coefficients), 9);
     for (const o of [0, 57, 200]) {
       const unit = new Float64Array(coefficients.length);
       const column = new Float64Array(coefficients.length);
       unit[o] = 1;
-      addBending(unit, knots, 1, column);
+      addTo(column, unit, 1);
       expect(diagonal[o]).toBeCloseTo(column[o], 12);
     }
+  });
+
+  it('bending is half the integral of the squared second derivatives', () => {
+    // x^2 / 2 + 3 x y: its Hessian is 1, 3, 3, 0 everywhere. The spline's coefficients of x^2 are those of its knots - 1/3 spacing^2.
+    const at = (o: number) => {
+      const [i, j] = [o % knots[0], Math.floor(o / knots[0]) % knots[1]];
+      return [(i - 1) * spacing[0], (j - 1) * spacing[1]];
+    };
+    const quadratic = coefficients.map((_, o) => {
+      const [x, y] = at(o);
+      return 0.5 * (x * x - spacing[0] ** 2 / 3) + 3 * x * y;
+    });
+    const volume = knots.reduce((v, n, a) => v * (n - 3) * spacing[a], 1);
+    expect(bendingEnergy(knots, spacing).energy(quadratic) / (0.5 * volume)).toBeCloseTo(1 + 9 + 9, 9);
   });
 });
 
@@ -257,7 +277,7 @@ describe('fsl_reg on a simulated FA map', () => {
     const warped = await readImage(at('out.nii.gz'));
     expect(correlation(warped.data, reference.data, (o) => reference.data[o] > 0)).toBeGreaterThan(0.97);
     // The image is the input through the written field, so applywarp on other maps agrees with it.
-    const again = resampleThrough(
+    const again = await resampleThrough(
       await readImage(at('fa.nii.gz')),
       referenceGrid,
       { warp: await readWarp(at('out_warp'), 'relative') },
@@ -346,10 +366,12 @@ describe('fsl_reg as a command', () => {
       /empty\.nii\.gz: holds no image/,
     );
     await expect(run(at('one_warp'), at('small_ref'), at('x'))).rejects.toThrow(/has 3 volumes/);
-    const fnirt = ['-fnirt', '--lambda=300'];
-    await expect(run(at('small_in'), at('small_ref'), at('x'), ...fnirt)).rejects.toThrow(
-      /--lambda is not supported/,
-    );
+    const fnirt = (words: string) => run(at('small_in'), at('small_ref'), at('x'), '-fnirt', words);
+    await expect(fnirt('--biasres=50')).rejects.toThrow(/--biasres is not supported/);
+    await expect(fnirt('--miter')).rejects.toThrow(/--miter needs a value/);
+    const flirt = (words: string) => run(at('small_in'), at('small_ref'), at('x'), '-flirt', words);
+    await expect(flirt('-bins 256')).rejects.toThrow(/-bins is not supported/);
+    await expect(flirt('-cost nothing')).rejects.toThrow(/-cost nothing is unknown/);
     expect(existsSync(at('x.nii.gz'))).toBe(false);
   });
 });
@@ -376,9 +398,10 @@ describe.skipIf(!there)(`fsl_reg on a human FA map against FSL 5.0.9 (needs ${sh
     const fa = (await readImage(at('canon.nii.gz'))).data;
     const field = await readImage(at('canon_warp.nii.gz'));
     const md = await readImage(join(canon, 'ses-1_dtifit_wls_MD.nii.gz'));
-    const own = resampleThrough(md, grid, { warp: fieldWarp(field) }, 'linear').data;
+    const warp = fieldWarp(field);
+    const own = (await resampleThrough(md, grid, { warp }, 'linear')).data;
     const mask = { ...md, data: md.data.map((v) => (v > 0 ? 1 : 0)) };
-    const covered = resampleThrough(mask, grid, { warp: fieldWarp(field) }, 'nearest').data;
+    const covered = (await resampleThrough(mask, grid, { warp }, 'nearest')).data;
     expect(correlation(fa, data, (o) => data[o] > 0)).toBeGreaterThan(0.9); // FSL at 1 mm: 0.923
     expect(leastDeterminant(field)).toBeGreaterThan(0);
     const white = own.filter((_, o) => fa[o] > 0.35).sort();

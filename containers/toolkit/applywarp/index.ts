@@ -2,6 +2,7 @@ import { voxelCount } from '../../../imaging/image.ts';
 import type { Interpolation } from '../../../imaging/interpolate.ts';
 import { readGrid, writeImage } from '../../../imaging/nifti.ts';
 import { findImage, loadImage, readMatrix } from '../files.ts';
+import { THREADS_FLAG, Threads, threadsOf } from '../threads.ts';
 import { imageOutput, type Tool, ToolError } from '../tool.ts';
 import { resampleThrough } from '../warp/apply.ts';
 import { readWarp } from '../warp/warp.ts';
@@ -12,7 +13,40 @@ const INTERPOLATIONS: Readonly<Record<string, Interpolation>> = {
   spline: 'spline',
 };
 
-type Key = 'in' | 'ref' | 'out' | 'warp' | 'premat' | 'postmat' | 'interp' | 'mask' | 'absolute' | 'relative';
+type Key =
+  | 'in'
+  | 'ref'
+  | 'out'
+  | 'warp'
+  | 'premat'
+  | 'postmat'
+  | 'interp'
+  | 'mask'
+  | 'absolute'
+  | 'relative'
+  | 'super'
+  | 'superlevel'
+  | 'threads';
+
+/** Most samples along each axis of an output voxel. */
+const FINEST = 8;
+
+/** Samples along each axis of an output voxel: FSL's `--super` and `--superlevel`. */
+function supersampling(
+  wanted: boolean,
+  level: string,
+  input: readonly number[],
+  reference: readonly number[],
+): number {
+  if (!wanted) return 1;
+  // As fine as the input where it is the finer of the two.
+  if (level === 'a')
+    return Math.min(FINEST, Math.max(1, Math.ceil(Math.max(...reference.map((mm, a) => mm / input[a])))));
+  const factor = Number(level);
+  if (!Number.isInteger(factor) || factor < 1 || factor > FINEST)
+    throw new ToolError(`applywarp: --superlevel=${level} must be a, or a whole number from 1 to ${FINEST}.`);
+  return factor;
+}
 
 /** Resamples images through matrices and a warp, interpolating once. */
 export const applywarp: Tool<Key> = {
@@ -38,6 +72,13 @@ export const applywarp: Tool<Key> = {
     mask: { names: ['-m', '--mask'], value: 'image', help: 'reference voxels to fill; others are 0' },
     absolute: { names: ['--abs'], help: 'the field holds coordinates' },
     relative: { names: ['--rel'], help: 'the field holds displacements (default)' },
+    super: { names: ['--super'], help: 'average samples between the output voxels' },
+    superlevel: {
+      names: ['--superlevel'],
+      value: 'n',
+      help: 'samples of --super along each axis (default 2; a: as fine as the input)',
+    },
+    threads: THREADS_FLAG,
   },
   async run(options, progress) {
     const way = options.get('interp') ?? 'trilinear';
@@ -64,11 +105,25 @@ export const applywarp: Tool<Key> = {
       throw new ToolError(`${maskName}: has not the grid of ${referencePath}. Give a mask of the reference.`);
     // Voxels that are no numbers (0/0 in maps) would spread through the interpolation.
     for (let i = 0; i < image.data.length; i++) if (!Number.isFinite(image.data[i])) image.data[i] = 0;
-    const out = resampleThrough(image, grid, { premat, warp, postmat }, INTERPOLATIONS[way], {
-      mask,
-      onSlice: (k) => progress(0.09 * Math.floor((10 * (k + 1)) / grid.dims[2]), 'resampling'),
-    });
-    await writeImage(imageOutput(options.get('out')!), out);
-    progress(1, 'done');
+    const supersample = supersampling(
+      options.has('super'),
+      options.get('superlevel') ?? '2',
+      image.grid.voxelSizes,
+      grid.voxelSizes,
+    );
+    const threads = new Threads(threadsOf('applywarp', options));
+    try {
+      progress(0, 'resampling');
+      const out = await resampleThrough(image, grid, { premat, warp, postmat }, INTERPOLATIONS[way], {
+        mask,
+        supersample,
+        threads,
+      });
+      progress(0.9, 'writing');
+      await writeImage(imageOutput(options.get('out')!), out);
+      progress(1, 'done');
+    } finally {
+      await threads.close();
+    }
   },
 };

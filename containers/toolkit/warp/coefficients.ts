@@ -1,18 +1,37 @@
 /**
  * FNIRT's coefficient files: a lattice of cubic B-spline coefficients of the displacement, with the affine beside it
  * in the header. Facts of the format, found from and checked against FSL 5's own files: pixdim = knot spacing in
- * reference voxels, intent_p1..3 = reference voxel size in mm, sform = the affine of source to reference (FSL mm);
- * knot i lies at voxel (i - 1) x spacing; source = affine^-1 (reference) + displacement.
+ * reference voxels, intent_p1..3 = reference voxel size in mm, sform = the affine of source to reference (FSL mm), offsets
+ * of the qform = numbers of the reference's voxels; knot i lies at voxel (i - 1) x spacing; source = affine^-1 (reference) + displacement.
  */
 import { invert, type Matrix4 } from '../../../imaging/affine.ts';
-import type { Image } from '../../../imaging/image.ts';
+import type { Dims, Grid, Image } from '../../../imaging/image.ts';
+import type { WriteOptions } from '../../../imaging/nifti.ts';
+import { shared } from '../threads.ts';
 import { ToolError } from '../tool.ts';
-import type { Warp } from './warp.ts';
+import type { PointMap } from './warp.ts';
+
+/** NIfTI intent code FSL has registered (nifti1.h) for coefficients of cubic splines. */
+export const CUBIC_COEFFICIENTS = 2007;
+
+/** A warp of cubic B-splines: source = `linear` (reference) + displacement. */
+export interface SplineWarp {
+  readonly kind: 'spline';
+  /** Numbers of knots; knot i lies at (i - 1) x spacing. */
+  readonly knots: Dims;
+  /** Knot spacing along the reference's FSL axes. */
+  readonly spacingMm: readonly [number, number, number];
+  /** Reference FSL mm to source FSL mm. */
+  readonly linear: Matrix4;
+  /** Three volumes (x, y, z in mm) on the lattice, shared between threads. */
+  readonly coefficients: Float32Array;
+}
 
 /** The warp of a coefficient file. @param header NIfTI-1 header bytes of the file */
-export function coefficientWarp(path: string, lattice: Image, header: DataView, little: boolean): Warp {
+export function coefficientWarp(path: string, lattice: Image, header: DataView, little: boolean): SplineWarp {
   const float = (offset: number) => header.getFloat32(offset, little);
-  const spacingMm = [0, 1, 2].map((a) => float(80 + 4 * a) * float(56 + 4 * a));
+  const spacing = (a: number) => float(80 + 4 * a) * float(56 + 4 * a);
+  const spacingMm = [spacing(0), spacing(1), spacing(2)] as const;
   const affine: Matrix4 = Float64Array.of(
     ...Array.from({ length: 12 }, (_, i) => float(280 + 4 * i)),
     0,
@@ -22,39 +41,60 @@ export function coefficientWarp(path: string, lattice: Image, header: DataView, 
   );
   if (!spacingMm.every((mm) => Number.isFinite(mm) && mm > 0) || !affine.every(Number.isFinite))
     throw new ToolError(`${path}: its header lacks the spacing of the spline knots. Run fnirt again.`);
-  return splineWarp(lattice.data, lattice.grid.dims, spacingMm, invert(affine));
+  const { dims } = lattice.grid;
+  return {
+    kind: 'spline',
+    knots: dims,
+    spacingMm,
+    linear: invert(affine),
+    coefficients: shared(lattice.data),
+  };
 }
 
-/**
- * A warp of cubic B-splines: source = `linear` (reference) + displacement.
- * @param coefficients three volumes (x, y, z in mm) on a lattice of `dims` knots; knot i lies at (i - 1) x spacing
- * @param spacingMm knot spacing along the reference's FSL axes
- * @param linear matrix of reference FSL mm to source FSL mm
- */
-function splineWarp(
-  coefficients: Float32Array,
-  dims: readonly [number, number, number],
-  spacingMm: readonly number[],
-  linear: Matrix4,
-): Warp {
-  const [kx, ky, kz] = dims;
+/** A coefficient file's image and what its header must say, so that FSL and {@link coefficientWarp} read it. */
+export function coefficientImage(
+  { knots, spacingMm, linear, coefficients }: Omit<SplineWarp, 'kind'>,
+  reference: Grid,
+): { image: Image; options: WriteOptions } {
+  const { voxelSizes, dims } = reference;
+  const spacing = [
+    spacingMm[0] / voxelSizes[0],
+    spacingMm[1] / voxelSizes[1],
+    spacingMm[2] / voxelSizes[2],
+  ] as const;
+  const [sx, sy, sz] = spacing;
+  const qform = Float64Array.of(sx, 0, 0, dims[0], 0, sy, 0, dims[1], 0, 0, sz, dims[2], 0, 0, 0, 1);
+  return {
+    image: {
+      grid: { dims: knots, voxelSizes: spacing, affine: invert(linear) },
+      volumes: 3,
+      data: coefficients,
+    },
+    options: { intent: { code: CUBIC_COEFFICIENTS, parameters: voxelSizes }, qform },
+  };
+}
+
+/** What a spline warp does to points. Beyond the lattice the displacement of its edge holds. */
+export function splineMap({ knots, spacingMm, linear, coefficients }: SplineWarp): PointMap {
+  const [kx, ky, kz] = knots;
   const n = kx * ky * kz;
   const weights = [new Float64Array(4), new Float64Array(4), new Float64Array(4)];
   const first = new Int32Array(3);
   const locate = (axis: number, mm: number) => {
-    // Beyond the lattice the displacement of its edge holds.
-    const u = Math.max(0, Math.min(dims[axis] - 3, mm / spacingMm[axis]));
-    const f = Math.min(dims[axis] - 4, Math.floor(u));
+    const u = Math.max(0, Math.min(knots[axis] - 3, mm / spacingMm[axis]));
+    const f = Math.min(knots[axis] - 4, Math.floor(u));
     cubicBspline(u - f, weights[axis]);
     first[axis] = f;
   };
+  const [wx, wy, wz] = weights;
   return {
     sourceAt(x, y, z, out) {
       locate(0, x);
       locate(1, y);
       locate(2, z);
-      const [wx, wy, wz] = weights;
-      let [sx, sy, sz] = [0, 0, 0];
+      let sx = 0;
+      let sy = 0;
+      let sz = 0;
       for (let c = 0; c < 4; c++)
         for (let b = 0; b < 4; b++) {
           const w = wz[c] * wy[b];

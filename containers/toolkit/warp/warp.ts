@@ -4,43 +4,68 @@
  */
 import { open } from 'node:fs/promises';
 import { constants, gunzipSync } from 'node:zlib';
-import { invert, transformPoint } from '../../../imaging/affine.ts';
-import { type Image, voxelCount, voxelToFsl } from '../../../imaging/image.ts';
+import { invert, type Matrix4, transformPoint } from '../../../imaging/affine.ts';
+import { type Dims, type Image, voxelCount, voxelToFsl } from '../../../imaging/image.ts';
 import { readImage } from '../../../imaging/nifti.ts';
 import { findImage } from '../files.ts';
+import { shared } from '../threads.ts';
 import { ToolError } from '../tool.ts';
-import { coefficientWarp } from './coefficients.ts';
+import { CUBIC_COEFFICIENTS, coefficientWarp, type SplineWarp, splineMap } from './coefficients.ts';
 
 /** A transform of reference points (FSL mm) to source points (FSL mm). */
-export interface Warp {
+export interface PointMap {
   /** Writes the source point of reference point (x, y, z) into `out`. Allocates nothing. */
   sourceAt(x: number, y: number, z: number, out: Float64Array): void;
 }
 
+/** A field of displacements; its array is shared between threads. */
+export interface FieldWarp {
+  readonly kind: 'field';
+  readonly dims: Dims;
+  /** Reference FSL mm to voxels of the field; diagonal but for the offset of x. */
+  readonly toVoxel: Matrix4;
+  /** Source minus reference in mm: volumes x, y, z. */
+  readonly displacement: Float32Array;
+}
+
+/** A warp as plain data, which threads can be given; {@link pointMap} makes it work. */
+export type Warp = FieldWarp | SplineWarp;
+
 /** How the numbers of a displacement field are meant: source = reference + number, or source = number. */
 export type FieldMeaning = 'relative' | 'absolute';
 
-/**
- * A warp from a field of three volumes (x, y, z in mm), linear between its voxels. Beyond the field's edge the
- * displacement of the nearest edge voxel holds.
- */
-export function fieldWarp(field: Image, meaning: FieldMeaning = 'relative'): Warp {
-  const [nx, ny, nz] = field.grid.dims;
+/** A warp from a field of three volumes (x, y, z in mm). */
+export function fieldWarp(field: Image, meaning: FieldMeaning = 'relative'): FieldWarp {
   const toFsl = voxelToFsl(field.grid);
-  const toVoxel = invert(toFsl);
-  const n = voxelCount(field.grid);
-  const d = meaning === 'relative' ? field.data : relativeTo(field, toFsl);
+  return {
+    kind: 'field',
+    dims: field.grid.dims,
+    toVoxel: invert(toFsl),
+    displacement: shared(meaning === 'relative' ? field.data : relativeTo(field, toFsl)),
+  };
+}
+
+/** What a warp does to points. */
+export function pointMap(warp: Warp): PointMap {
+  return warp.kind === 'field' ? fieldMap(warp) : splineMap(warp);
+}
+
+/** Linear between the field's voxels. Beyond its edge the displacement of the nearest edge voxel holds. */
+function fieldMap({ dims, toVoxel, displacement: d }: FieldWarp): PointMap {
+  const [nx, ny, nz] = dims;
+  const n = nx * ny * nz;
   const clamp = (v: number, top: number) => (v > 0 ? (v < top ? v : top) : 0);
   return {
     sourceAt(x, y, z, out) {
-      // voxelToFsl is diagonal but for the offset of x.
       const vx = clamp(toVoxel[0] * x + toVoxel[3], nx - 1);
       const vy = clamp(toVoxel[5] * y, ny - 1);
       const vz = clamp(toVoxel[10] * z, nz - 1);
       const i = Math.floor(vx);
       const j = Math.floor(vy);
       const k = Math.floor(vz);
-      const [fx, fy, fz] = [vx - i, vy - j, vz - k];
+      const fx = vx - i;
+      const fy = vy - j;
+      const fz = vz - k;
       const dx = fx > 0 ? 1 : 0;
       const dy = fy > 0 ? nx : 0;
       const dz = fz > 0 ? nx * ny : 0;
@@ -59,7 +84,7 @@ export function fieldWarp(field: Image, meaning: FieldMeaning = 'relative'): War
 
 function relativeTo(field: Image, toFsl: Float64Array): Float32Array {
   const [nx, ny, nz] = field.grid.dims;
-  const n = nx * ny * nz;
+  const n = voxelCount(field.grid);
   const out = new Float32Array(3 * n);
   let o = 0;
   for (let k = 0; k < nz; k++)
@@ -84,8 +109,7 @@ async function headerOf(path: string): Promise<DataView> {
   }
 }
 
-// NIfTI intent codes FSL has registered (nifti1.h): coefficients of cubic and quadratic splines, of a cosine transform.
-const CUBIC_COEFFICIENTS = 2007;
+// NIfTI intent codes FSL has registered (nifti1.h): coefficients of quadratic splines, of a cosine transform.
 const OTHER_COEFFICIENTS = [2008, 2009];
 
 /**

@@ -13,9 +13,12 @@ interface Axis {
   readonly weights: Float64Array;
 }
 
-/** Knots needed to cover `extentMm` from 0; knot i lies at (i - 1) x spacing. */
-export function knotsFor(extentMm: number, spacingMm: number): number {
-  return Math.max(4, Math.ceil(extentMm / spacingMm - 1e-9) + 3);
+/**
+ * Knots along an axis, as many as FNIRT has; knot i lies at (i - 1) x spacing.
+ * @param voxels of the reference along the axis  @param spacing of the knots, in voxels of the reference
+ */
+export function knotsFor(voxels: number, spacing: number): number {
+  return Math.max(4, Math.ceil((voxels + 1) / spacing - 1e-9) + 2);
 }
 
 /** Where voxels lie along each axis in mm. @param toMm voxel indices to mm; diagonal but for the offsets */
@@ -57,10 +60,15 @@ export class SplineLattice {
    * @param knots per axis, see {@link knotsFor}
    * @param slopeAxis gives the derivative along this axis (per mm) in place of the value
    */
-  constructor(positionsMm: readonly Float64Array[], spacingMm: number, knots: Dims, slopeAxis?: number) {
+  constructor(
+    positionsMm: readonly Float64Array[],
+    spacingMm: readonly [number, number, number],
+    knots: Dims,
+    slopeAxis?: number,
+  ) {
     this.knots = knots;
     this.dims = [positionsMm[0].length, positionsMm[1].length, positionsMm[2].length];
-    this.axes = positionsMm.map((p, a) => axisOf(p, spacingMm, knots[a], a === slopeAxis));
+    this.axes = positionsMm.map((p, a) => axisOf(p, spacingMm[a], knots[a], a === slopeAxis));
     this.squared = this.axes.map((axis) => ({ ...axis, weights: axis.weights.map((w) => w * w) }));
     this.alongX = new Float64Array(this.dims[0] * knots[1] * knots[2]);
     this.alongXY = new Float64Array(this.dims[0] * this.dims[1] * knots[2]);
