@@ -15,17 +15,17 @@ import { evaluateSpline, fitSpline, gridBases, knotCount } from './spline.ts';
  * Puts FSL's lambda on the scale of our bending energy (displacement in mm, mean over knots): chosen on a simulation
  * with known field (2 mm voxels) and real 3 mm scans, where a factor of 5 either way changes little.
  */
-const LAMBDA_SCALE = +(process.env["LS"] ?? 2e7);
+const LAMBDA_SCALE = 2e7;
 /**
  * FSL's last levels hardly weigh bending energy at all and rely on stopping early. We converge, so they keep this much:
  * else the field at 4 mm knots follows noise, and runs away in slices that some volumes miss.
  */
-const LEAST_LAMBDA = +(process.env["LL"] ?? 1e-6);
+const LEAST_LAMBDA = 1e-6;
 /** Gauss-Newton steps need not be exact: the next one starts from a better place. */
-const CG_ITERATIONS = +(process.env["CGI"] ?? 15);
-const CG_TOLERANCE = +(process.env["CGT"] ?? 0.2);
+const CG_ITERATIONS = 15;
+const CG_TOLERANCE = 0.2;
 /** A level ends when an iteration lowers the cost by less than this share. */
-const CONVERGED = +(process.env["CONV"] ?? 5e-3);
+const CONVERGED = 5e-3;
 /** Damping of knots where no image says anything, against the mean over knots. */
 const LEAST_CURVATURE = 1e-2;
 
@@ -152,7 +152,7 @@ interface State {
   movement: Float64Array[];
 }
 
-/** Knot distances of a level in voxels: nearer than 2 voxels the field would be finer than the images. */
+/** Knot distances of a level in voxels: nearer than 2 voxels the field could fold every other voxel onto its neighbour. */
 function knotSpacing(level: Level, grid: Grid): [number, number, number] {
   return grid.voxelSizes.map((mm) => Math.max(2, Math.round(level.warpres / mm))) as [number, number, number];
 }

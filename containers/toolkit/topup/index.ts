@@ -44,7 +44,11 @@ export const topup: Tool<Key> = {
       help: 'prefix for <prefix>_fieldcoef.nii.gz and <prefix>_movpar.txt',
     },
     fout: { names: ['--fout'], value: 'file', help: 'field in Hz' },
-    iout: { names: ['--iout'], value: 'file', help: 'undistorted images, scaled to a common mean; lightly smoothed, and 0 where any has no data, as by FSL' },
+    iout: {
+      names: ['--iout'],
+      value: 'file',
+      help: 'undistorted images, scaled to a common mean; lightly smoothed, and 0 where any has no data, as by FSL',
+    },
     threads: THREADS_FLAG,
     verbose: { names: ['-v', '--verbose'], help: 'accepted; progress is always printed' },
   },
@@ -79,8 +83,7 @@ export const topup: Tool<Key> = {
         throw new ToolError(`${path}: no field could be estimated. Check that the images show one head.`);
       await writeTopup(options.get('out')!, result, grid);
       const fout = options.get('fout');
-      if (fout)
-        await writeImage(imageOutput(fout), { grid, volumes: 1, data: evaluateField(result, grid) });
+      if (fout) await writeImage(imageOutput(fout), { grid, volumes: 1, data: evaluateField(result, grid) });
       const iout = options.get('iout');
       if (iout) {
         const data = await undistort(volumes, grid, given, result, threads);

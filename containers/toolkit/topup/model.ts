@@ -57,16 +57,15 @@ const SIGNAL_MARGIN = 10;
 /** Share of the samples with signal that must be inside all volumes. */
 const LEAST_OVERLAP = 0.2;
 /**
- * Least smoothing, FWHM in samples. Interpolating at half a voxel averages noise away, interpolating at a whole one does
+ * Least smoothing, FWHM in voxels. Interpolating at half a voxel averages noise away, interpolating at a whole one does
  * not, so the least squares of unsmoothed images draw field and movement to half voxels: on the simulated scan by 0.04
  * voxel and 0.2 mm. Noise this smooth is interpolated alike everywhere.
  */
-const LEAST_FWHM = +(process.env['SM'] ?? 1.2);
+const LEAST_FWHM = 1.2;
 
 /** A level's smoothing along each axis: FWHM in mm. */
 export function levelFwhm(level: Level, grid: Grid): [number, number, number] {
-  const steps = process.env['SMS'] ? level.subsamp : 1;
-  return grid.voxelSizes.map((mm) => Math.max(level.fwhm, LEAST_FWHM * mm * steps)) as [number, number, number];
+  return grid.voxelSizes.map((mm) => Math.max(level.fwhm, LEAST_FWHM * mm)) as [number, number, number];
 }
 
 /** Derivative of a movement's matrix with respect to one parameter. */
@@ -147,7 +146,10 @@ export async function createModel(
   };
   const withSignal = data.mask.reduce((sum, v) => sum + v, 0);
   const knots = plain.reduce((count, b) => count * b.knots, 1);
-  const slabs = pieces(dims[2], SLAB).map(([from, end]) => ({ level: data, slab: { dims, step, from, end } }));
+  const slabs = pieces(dims[2], SLAB).map(([from, end]) => ({
+    level: data,
+    slab: { dims, step, from, end },
+  }));
   const vector = shared(new Float64Array(knots));
   let count = 0;
   let movement: readonly Float64Array[] = [];

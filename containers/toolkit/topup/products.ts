@@ -52,12 +52,7 @@ export function accumulate(
 }
 
 /** w -= factor x a x b */
-export function subtractProduct(
-  w: Float32Array,
-  a: Float32Array,
-  b: Float32Array,
-  factor: number,
-): void {
+export function subtractProduct(w: Float32Array, a: Float32Array, b: Float32Array, factor: number): void {
   for (let o = 0; o < w.length; o++) w[o] -= factor * a[o] * b[o];
 }
 

@@ -162,8 +162,7 @@ export const normalEquations = defineJob(
         ...[weights[0][0], weights[0][k], weights[k][0]],
       ]);
     for (let k = 0; k < bases.length; k++)
-      for (let l = k; l < bases.length; l++)
-        subtractProduct(weights[k][l - k], sums[k], sums[l], scale / n);
+      for (let l = k; l < bases.length; l++) subtractProduct(weights[k][l - k], sums[k], sums[l], scale / n);
 
     const gradient = new Float32Array(count);
     for (let k = 0; k < bases.length; k++) addTo(gradient, projectSpline(slopes[k], bases[k]), 1);

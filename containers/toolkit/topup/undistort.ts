@@ -20,7 +20,8 @@ const KERNEL = [-0.03, 0.09, 0.88, 0.09, -0.03] as const;
 function smoothLightly(volume: Float32Array, dims: readonly [number, number, number]): Float32Array {
   let from = volume;
   let stride = 1;
-  const mirror = (i: number, n: number) => Math.min(n - 1, Math.max(0, i < 0 ? -i : i < n ? i : 2 * n - 2 - i));
+  const mirror = (i: number, n: number) =>
+    Math.min(n - 1, Math.max(0, i < 0 ? -i : i < n ? i : 2 * n - 2 - i));
   for (const n of dims) {
     const to = new Float32Array(volume.length);
     for (let i = 0; i < n; i++) {
@@ -78,8 +79,7 @@ const undistortVolume = defineJob(
           // Along the phase-encode axis FSL leaves nothing out: signal shifted off one edge is not missed there.
           const across = axis === 0 ? hasData(y, ny) : hasData(neurological ? nx - 1 - x : x, nx);
           if (!(across && hasData(z, nz))) seen[o] = 0;
-          out[o] =
-            density[o] * sampleSpline(coefficients, dims, clamp(x, nx), clamp(y, ny), clamp(z, nz));
+          out[o] = density[o] * sampleSpline(coefficients, dims, clamp(x, nx), clamp(y, ny), clamp(z, nz));
         }
   },
 );
