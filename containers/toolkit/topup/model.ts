@@ -55,7 +55,7 @@ export interface Model {
 /** How far in mm from any signal the volumes are compared. */
 const SIGNAL_MARGIN = 10;
 /** Share of the samples with signal that must be inside all volumes. */
-const LEAST_OVERLAP = 0.2;
+const LEAST_OVERLAP = 0.5;
 /**
  * Least smoothing, FWHM in voxels. Interpolating at half a voxel averages noise away, interpolating at a whole one does
  * not, so the least squares of unsmoothed images draw field and movement to half voxels: on the simulated scan by 0.04
