@@ -56,8 +56,6 @@ interface Part<T> {
   readonly values: T;
 }
 
-type Array32 = Float32Array;
-
 /** A whole image's slices within a slab. */
 function within<T extends Float32Array | Uint8Array>(image: T, { dims, from, end }: Slab): T {
   const plane = dims[0] * dims[1];
@@ -111,7 +109,10 @@ export const sampleVolumes = defineJob(
     slab,
     coefficients,
     movement,
-  }: Piece & { coefficients: Array32; movement: readonly Matrix4[] }): { sum: number; count: number } => {
+  }: Piece & { coefficients: Float32Array; movement: readonly Matrix4[] }): {
+    sum: number;
+    count: number;
+  } => {
     const { bases, offset, count } = basesWithin(level.bases, slab);
     const own = coefficients.subarray(offset, offset + count);
     const fields = bases.map((b) => evaluateSpline(own, b));
@@ -141,11 +142,11 @@ export const normalEquations = defineJob(
     scale,
     moving,
   }: Piece & { scale: number; moving: readonly MovementDerivative[] }): Part<{
-    gradient: Array32;
-    diagonal: Array32;
+    gradient: Float32Array;
+    diagonal: Float32Array;
     movementGradient: Float64Array;
     movementHessian: Float64Array;
-    mixed: Array32[];
+    mixed: Float32Array[];
   }> => {
     const { bases, offset, count } = basesWithin(level.bases, slab);
     const mean = within(level.mean, slab);

@@ -11,8 +11,8 @@ import { phaseAxis, shiftDensity, shiftOf } from './distortion.ts';
 import { evaluateField, movementMatrix, type TopupResult } from './field.ts';
 
 /**
- * Weights of a voxel's neighbours along each axis, -2 to 2: fitted to FSL's `--iout` of two scans. What is finer than
- * 4 voxels keeps 70 to 95 %, the rest is untouched; noise falls to 70 %.
+ * Weights of a voxel and its neighbours along each axis, -2 to 2: fitted to FSL's `--iout` of two scans. A wave of 8 voxels
+ * keeps all of its height, one of 4 voxels 94 %, one of 2 voxels 64 %; noise falls to 70 %.
  */
 const KERNEL = [-0.03, 0.09, 0.88, 0.09, -0.03] as const;
 
