@@ -5,5 +5,6 @@ import { cohort } from './cohort.ts';
 import { dtifit } from './dtifit.ts';
 import type { Group } from './figure.ts';
 import { registration } from './registration.ts';
+import { topup } from './topup.ts';
 
-export const groups: readonly Group[] = [bet, dtifit, registration, canon, cohort];
+export const groups: readonly Group[] = [topup, bet, dtifit, registration, canon, cohort];

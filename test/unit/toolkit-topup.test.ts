@@ -9,15 +9,16 @@ import { restore } from '../../containers/toolkit/applytopup/restore.ts';
 import { parseOptions, type Tool } from '../../containers/toolkit/tool.ts';
 import { bendingEnergy } from '../../containers/toolkit/topup/bending.ts';
 import { curvature } from '../../containers/toolkit/topup/curvature.ts';
-import { shiftDensity } from '../../containers/toolkit/topup/distortion.ts';
+import { shiftDensity, unwarp } from '../../containers/toolkit/topup/distortion.ts';
 import { evaluateField, readTopup, reverseX, writeTopup } from '../../containers/toolkit/topup/field.ts';
 import { topup } from '../../containers/toolkit/topup/index.ts';
-import { signalMask } from '../../containers/toolkit/topup/sample.ts';
+import { levelImage, signalMask } from '../../containers/toolkit/topup/sample.ts';
 import { parseSchedule, readSchedule } from '../../containers/toolkit/topup/schedule.ts';
 import {
   evaluateSpline,
   fitSpline,
   gridBases,
+  partOfBasis,
   projectSpline,
 } from '../../containers/toolkit/topup/spline.ts';
 import { gridFromAffine, type Image } from '../../imaging/image.ts';
@@ -81,7 +82,12 @@ function fill(f: (x: number, y: number, z: number) => number): Float32Array {
 }
 
 /** What a scanner would see: every 1/8 voxel of the object lands where the field puts it (signal is kept). */
-function acquire(sign: 1 | -1, moved: readonly number[] = [0, 0, 0], axis: 0 | 1 = 1): Float32Array {
+function acquire(
+  sign: 1 | -1,
+  moved: readonly number[] = [0, 0, 0],
+  axis: 0 | 1 = 1,
+  readout = READOUT,
+): Float32Array {
   const out = new Float32Array(SIZE);
   const n = DIMS[axis];
   const at = [0, 0, 0];
@@ -92,7 +98,7 @@ function acquire(sign: 1 | -1, moved: readonly number[] = [0, 0, 0], axis: 0 | 1
         at[1 - axis] = other;
         at[2] = z;
         const [p, q, r] = at.map((v, a) => v - moved[a]);
-        const to = Math.round(at[axis] + sign * READOUT * trueField(p, q, r));
+        const to = Math.round(at[axis] + sign * readout * trueField(p, q, r));
         if (to < 0 || to >= n) continue;
         at[axis] = to;
         out[at[0] + DIMS[0] * (at[1] + DIMS[1] * z)] += anatomy(p, q, r) / 8;
@@ -167,6 +173,25 @@ describe('spline fields', () => {
     expect(worst).toBeLessThan(1e-4);
   });
 
+  it('a slab of samples is evaluated from the knots that it touches', () => {
+    const plain = gridBases(DIMS, [3, 5, 2]);
+    const c = noise(count, 8);
+    const whole = evaluateSpline(c, plain);
+    const plane = DIMS[0] * DIMS[1];
+    const knots = plain[0].knots * plain[1].knots;
+    for (const [from, end] of [
+      [0, 4],
+      [5, 6],
+      [9, 15],
+    ]) {
+      const { basis, firstKnot } = partOfBasis(plain[2], from, end);
+      const own = c.subarray(firstKnot * knots, (firstKnot + basis.knots) * knots);
+      expect(evaluateSpline(own, [plain[0], plain[1], basis])).toEqual(
+        whole.subarray(from * plane, end * plane),
+      );
+    }
+  });
+
   it('bending costs nothing for a slope and as the calculus says for a parabola', () => {
     const dims = [9, 8, 7] as const;
     const mm = [4, 5, 6] as const;
@@ -200,6 +225,19 @@ describe('the mask of signal', () => {
       return near(x, y, z, 3, 4, 5) || near(x, y, z, 11, 0, 9) ? 1 : 0;
     });
     expect(mask).toEqual(expected);
+  });
+});
+
+describe('the images of a level', () => {
+  it('are thinned from voxel 0 on, and a slope stays a slope up to the edges', () => {
+    const slope = fill((x, y, z) => 5 + x - 2 * y + 3 * z);
+    const { data, dims } = levelImage(slope, DIMS, [2, 2, 2], [6, 5, 4], 2);
+    expect(dims).toEqual([14, 16, 8]);
+    // Float32 sums of values up to 70.
+    data.forEach((v, o) => {
+      const [x, y, z] = [o % 14, Math.floor(o / 14) % 16, Math.floor(o / 224)];
+      expect(Math.abs(v - (5 + 2 * x - 4 * y + 6 * z))).toBeLessThan(1e-3);
+    });
   });
 });
 
@@ -327,6 +365,22 @@ describe('topup and applytopup on a simulated acquisition', () => {
     expect(after).toBeLessThan(before / 3);
   });
 
+  it('shows nothing of the undistorted volumes where any of them has no data', async () => {
+    const unwarped = (await readImage(join(folder, 'unwarped.nii.gz'))).data;
+    const shown = [0, 1, 2].map((t) =>
+      unwarped.subarray(t * SIZE, (t + 1) * SIZE).map((v) => (v === 0 ? 0 : 1)),
+    );
+    expect(shown[1]).toEqual(shown[0]);
+    expect(shown[2]).toEqual(shown[0]);
+    const slices = Array.from({ length: DIMS[2] }, (_, z) =>
+      shown[0].subarray(z * DIMS[0] * DIMS[1], (z + 1) * DIMS[0] * DIMS[1]).some((v) => v === 1),
+    );
+    // Volume 2 lies 0.4 voxel lower: its slice 0 is the reference's 0.4, and FSL counts the last plane of any as outside.
+    expect(slices.map((seen, z) => (seen ? z : -1)).filter((z) => z >= 0)).toEqual(
+      Array.from({ length: 13 }, (_, z) => z + 1),
+    );
+  });
+
   it('gives equal bytes for equal input', async () => {
     await run(
       topup,
@@ -409,10 +463,43 @@ describe('topup and applytopup on a simulated acquisition', () => {
     }
   });
 
+  it.each([
+    ['LR and RL', ['1 0 0', '-1 0 0'], [READOUT, READOUT], 0.1],
+    ['all four ways', ['0 1 0', '0 -1 0', '1 0 0', '-1 0 0'], [READOUT, READOUT, READOUT, READOUT], 0.1],
+    ['opposed ways with different readout times', ['0 1 0', '0 -1 0'], [READOUT, READOUT / 2], 0.1],
+    // Half the distortion is all that there is to compare.
+    ['one way with different readout times', ['0 1 0', '0 1 0'], [READOUT, READOUT / 2], 0.2],
+  ] as const)('finds the field from %s', async (name, ways, readouts, bound) => {
+    const at = (file: string) => join(folder, `${name.replaceAll(' ', '_')}${file}`);
+    const volumes = ways.map((way, t) => {
+      const [x, y] = way.split(' ').map(Number);
+      return acquire((x + y) as 1 | -1, [0, 0, 0], x !== 0 ? 0 : 1, readouts[t]);
+    });
+    await writeFile(at('.txt'), ways.map((way, t) => `${way} ${readouts[t]}\n`).join(''));
+    await writeImage(at('.nii.gz'), image(volumes));
+    await run(topup, '--imain', at('.nii.gz'), '--datain', at('.txt'), '--out', at(''), '--fout', at('_hz'));
+    const field = (await readImage(at('_hz.nii.gz'))).data;
+    expect(rms(field, truth) * READOUT).toBeLessThan(bound);
+  });
+
+  it('takes the first PA volume to lie along y where the AP volume before it lay', async () => {
+    // The head moves by half a voxel along y between the two AP volumes, and then keeps still.
+    const along = [0, 0.5, 0] as const;
+    await writeFile(join(folder, 'y.txt'), `0 1 0 ${READOUT}\n0 1 0 ${READOUT}\n0 -1 0 ${READOUT}\n`);
+    await writeImage(join(folder, 'y.nii.gz'), image([acquired[0], acquire(1, along), acquire(-1, along)]));
+    const at = (file: string) => join(folder, file);
+    await run(topup, '--imain', at('y'), '--datain', at('y.txt'), '--out', at('y'), '--fout', at('y_hz'));
+    const { movement } = await readTopup(at('y'));
+    expect(Math.abs(movement[1][1] + along[1] * MM)).toBeLessThan(0.2);
+    expect(Math.abs(movement[2][1] + along[1] * MM)).toBeLessThan(0.2);
+    // Held where volume 0 lay, the field would be off by half of it: 0.25 voxel.
+    expect(rms((await readImage(at('y_hz.nii.gz'))).data, truth) * READOUT).toBeLessThan(0.1);
+  });
+
   it('says which file is wrong and what to do', async () => {
     await writeFile(join(folder, 'two.txt'), `0 1 0 ${READOUT}\n0 -1 0 ${READOUT}\n`);
     await writeFile(join(folder, 'same.txt'), `0 1 0 ${READOUT}\n`.repeat(3));
-    const attempt = (datain: string) =>
+    const attempt = (datain: string, ...more: string[]) =>
       run(
         topup,
         '--imain',
@@ -421,38 +508,63 @@ describe('topup and applytopup on a simulated acquisition', () => {
         join(folder, datain),
         '--out',
         join(folder, 'no'),
+        ...more,
       );
     await expect(attempt('two.txt')).rejects.toThrow(
       /two\.txt: has 2 rows, but .*b0s\.nii\.gz has 3 volumes/,
     );
     await expect(attempt('same.txt')).rejects.toThrow(/same phase encoding/);
+    await expect(attempt('acq.txt', '--nthr=0')).rejects.toThrow(/--nthr=0/);
+    const broken = image(acquired.map((v) => v.slice()));
+    broken.data[SIZE + 5] = Number.NaN;
+    await writeImage(join(folder, 'nan.nii.gz'), broken);
+    await expect(attempt('acq.txt', '--imain', join(folder, 'nan'))).rejects.toThrow(
+      /nan\.nii\.gz: volume 1 .*not numbers/,
+    );
   });
 });
 
 describe('restoration', () => {
+  const n = 32;
+  const object = Float64Array.from(
+    { length: n },
+    (_, i) => 100 + 50 * Math.sin(0.7 * i) + (i === 15 ? 200 : 0),
+  );
+  const shift = Float32Array.from({ length: n }, (_, i) => 2 * Math.exp(-((i - 16) ** 2) / 20));
+  // Forward model by counting 1/1000 voxels.
+  const forward = (sign: number) => {
+    const out = new Float32Array(n);
+    const edge = (i: number) => (i <= 0 ? shift[0] : i >= n ? shift[n - 1] : (shift[i - 1] + shift[i]) / 2);
+    for (let i = 0; i < n; i++)
+      for (let s = 0; s < 1000; s++) {
+        const u = (s + 0.5) / 1000;
+        const to = Math.round(i - 0.5 + u + sign * (edge(i) * (1 - u) + edge(i + 1) * u));
+        if (to >= 0 && to < n) out[to] += object[i] / 1000;
+      }
+    return out;
+  };
+  const images = [1, -1].map((sign) => ({ volume: forward(sign), shift: shift.map((v) => sign * v) }));
+  const restored = restore(images, [1, n, 1], 1);
+
   it('undoes known distortion exactly where both images tell', () => {
-    const n = 32;
-    const truth = Float64Array.from(
-      { length: n },
-      (_, i) => 100 + 50 * Math.sin(0.7 * i) + (i === 15 ? 200 : 0),
-    );
-    const shift = Float32Array.from({ length: n }, (_, i) => 2 * Math.exp(-((i - 16) ** 2) / 20));
-    // Forward model by counting 1/1000 voxels.
-    const forward = (sign: number) => {
-      const out = new Float32Array(n);
-      const edge = (i: number) => (i <= 0 ? shift[0] : i >= n ? shift[n - 1] : (shift[i - 1] + shift[i]) / 2);
-      for (let i = 0; i < n; i++)
-        for (let s = 0; s < 1000; s++) {
-          const u = (s + 0.5) / 1000;
-          const to = Math.round(i - 0.5 + u + sign * (edge(i) * (1 - u) + edge(i + 1) * u));
-          if (to >= 0 && to < n) out[to] += truth[i] / 1000;
-        }
-      return out;
-    };
-    const images = [1, -1].map((sign) => ({ volume: forward(sign), shift: shift.map((v) => sign * v) }));
-    const restored = restore(images, [1, n, 1], 1);
     // Smoothness weight 1e-3 pulls the spike of 200 by under 1 %.
-    for (let i = 2; i < n - 2; i++) expect(Math.abs(restored[i] - truth[i])).toBeLessThan(2.5);
+    for (let i = 2; i < n - 2; i++) expect(Math.abs(restored[i] - object[i])).toBeLessThan(2.5);
+  });
+
+  it('recovers what the mean of the images undistorted by themselves has lost', () => {
+    const dims = [1, n, 1] as const;
+    const alone = images.map(({ volume, shift: own }) =>
+      unwarp(volume, dims, {
+        shift: own,
+        axis: 1,
+        density: shiftDensity(own, dims, 1),
+        interpolation: 'spline',
+      }),
+    );
+    const mean = alone[0].map((v, i) => (v + alone[1][i]) / 2);
+    const error = (values: Float32Array) =>
+      Math.sqrt(values.reduce((sum, v, i) => sum + (v - object[i]) ** 2, 0) / n);
+    expect(error(restored)).toBeLessThan(0.1 * error(mean));
   });
 
   it('density is the derivative of where voxels go', () => {

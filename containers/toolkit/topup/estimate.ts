@@ -2,12 +2,12 @@
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
 import type { Grid } from '../../../imaging/image.ts';
 import type { Acquisition } from '../files.ts';
+import { shared, type Threads } from '../threads.ts';
 import type { Progress } from '../tool.ts';
 import { type Bending, bendingEnergy } from './bending.ts';
 import { phaseAxis } from './distortion.ts';
-import { movementMatrix, type TopupResult } from './field.ts';
-import { createModel, type Model, type MovementParameter, type Normal } from './model.ts';
-import { type Carried, carryVolume } from './sample.ts';
+import type { TopupResult } from './field.ts';
+import { createModel, levelFwhm, type Model, type MovementParameter, type Normal } from './model.ts';
 import type { Level, Schedule } from './schedule.ts';
 import { evaluateSpline, fitSpline, gridBases, knotCount } from './spline.ts';
 
@@ -28,16 +28,20 @@ const CG_TOLERANCE = 0.2;
 const CONVERGED = 5e-3;
 /** Damping of knots where no image says anything, against the mean over knots. */
 const LEAST_CURVATURE = 1e-2;
-/** Smoothing by less than this many voxels (FWHM) gives a neighbour under 0.5 % of a voxel's weight: none. */
-const UNSEEN_FWHM = 0.7;
+
+/** The first volume acquired differently from volume 0. */
+function anchorOf(acquisitions: readonly Acquisition[]): number {
+  const key = (a: Acquisition) => `${a.direction} ${a.readoutSeconds}`;
+  return acquisitions.findIndex((a) => key(a) !== key(acquisitions[0]));
+}
 
 /**
  * Movement is free for every volume but the first. A constant field and a translation along the phase-encode axis look
- * the same, so the first volume acquired differently from the first keeps its place along its own axis.
+ * the same, so the first volume acquired differently from the first keeps its place along its own axis; see
+ * {@link tieAnchor}.
  */
 export function movingParameters(acquisitions: readonly Acquisition[]): MovementParameter[] {
-  const key = (a: Acquisition) => `${a.direction} ${a.readoutSeconds}`;
-  const anchor = acquisitions.findIndex((a) => key(a) !== key(acquisitions[0]));
+  const anchor = anchorOf(acquisitions);
   return acquisitions.flatMap((a, volume) =>
     volume === 0
       ? []
@@ -45,6 +49,17 @@ export function movingParameters(acquisitions: readonly Acquisition[]): Movement
           .filter((index) => !(volume === anchor && index === phaseAxis(a)))
           .map((index) => ({ volume, index })),
   );
+}
+
+/**
+ * Puts the first volume acquired differently where the volume before it lay, along its own phase-encode axis, which the
+ * images do not tell: of all volumes that one was acquired nearest in time. (FSL puts it where volume 0 lay; with one
+ * volume before it that is the same.) In place.
+ */
+function tieAnchor(movement: readonly Float64Array[], acquisitions: readonly Acquisition[]): void {
+  const anchor = anchorOf(acquisitions);
+  const axis = phaseAxis(acquisitions[anchor]);
+  movement[anchor][axis] = movement[anchor - 1][axis];
 }
 
 function dot(a: Float64Array, b: Float64Array): number {
@@ -59,11 +74,11 @@ function add(a: Float64Array, b: Float64Array, factor: number): void {
 }
 
 /** Preconditioned conjugate gradients for a positive definite `apply`; starts from 0. */
-function conjugateGradients(
-  apply: (v: Float64Array, out: Float64Array) => void,
+async function conjugateGradients(
+  apply: (v: Float64Array, out: Float64Array) => Promise<void>,
   rhs: Float64Array,
   preconditioner: Float64Array,
-): Float64Array {
+): Promise<Float64Array> {
   const x = new Float64Array(rhs.length);
   const r = rhs.slice();
   const z = r.map((v, i) => v * preconditioner[i]);
@@ -72,7 +87,7 @@ function conjugateGradients(
   let rz = dot(r, z);
   const target = rz * CG_TOLERANCE ** 2;
   for (let i = 0; i < CG_ITERATIONS && rz > target; i++) {
-    apply(p, q);
+    await apply(p, q);
     const curvature = dot(p, q);
     if (!(curvature > 0)) break;
     const alpha = rz / curvature;
@@ -87,13 +102,13 @@ function conjugateGradients(
 }
 
 /** One Levenberg-Marquardt step for coefficients and movement; movement is eliminated exactly (Schur complement). */
-function newtonStep(
+async function newtonStep(
   normal: Normal,
   coefficients: Float64Array,
   bending: Bending,
   lambda: number,
   damping: number,
-): { coefficients: Float64Array; movement: Float64Array } {
+): Promise<{ coefficients: Float64Array; movement: Float64Array }> {
   const m = normal.movementGradient.length;
   const diagonal = normal.diagonal.map((v, i) => v + lambda * bending.diagonal[i]);
   const floor = (LEAST_CURVATURE * diagonal.reduce((a, b) => a + b, 0)) / diagonal.length;
@@ -113,9 +128,9 @@ function newtonStep(
     const y = eliminated(Array.from(normal.movementGradient));
     for (let s = 0; s < m; s++) add(rhs, normal.mixed[s], y[s]);
   }
-  const step = conjugateGradients(
-    (v, out) => {
-      normal.apply(v, out);
+  const step = await conjugateGradients(
+    async (v, out) => {
+      await normal.apply(v, out);
       bending.addTo(out, v, lambda);
       for (let i = 0; i < out.length; i++) out[i] += (damping * diagonal[i] + floor) * v[i];
       if (inverse) {
@@ -137,7 +152,7 @@ interface State {
   movement: Float64Array[];
 }
 
-/** Knot distances of a level in voxels: nearer than 2 voxels the field would be finer than the images. */
+/** Knot distances of a level in voxels: nearer than 2 voxels the field could fold every other voxel onto its neighbour. */
 function knotSpacing(level: Level, grid: Grid): [number, number, number] {
   return grid.voxelSizes.map((mm) => Math.max(2, Math.round(level.warpres / mm))) as [number, number, number];
 }
@@ -147,18 +162,17 @@ function knotSpacing(level: Level, grid: Grid): [number, number, number] {
  * differ in knots, smoothing and lambda below what can be told on the grid.
  */
 function sameProblem(a: Level, b: Level, grid: Grid): boolean {
-  const finest = Math.max(...grid.voxelSizes) * UNSEEN_FWHM;
   return (
     knotSpacing(a, grid).join() === knotSpacing(b, grid).join() &&
     a.subsamp === b.subsamp &&
-    Math.max(a.fwhm, finest) === Math.max(b.fwhm, finest) &&
+    levelFwhm(a, grid).join() === levelFwhm(b, grid).join() &&
     a.estmov === b.estmov &&
     Math.max(a.lambda, LEAST_LAMBDA) === Math.max(b.lambda, LEAST_LAMBDA)
   );
 }
 
 /** Runs one level until it has converged or made `level.miter` iterations. */
-function minimize(
+async function minimize(
   model: Model,
   start: State,
   level: Level,
@@ -167,24 +181,24 @@ function minimize(
   bending: Bending,
   moving: readonly MovementParameter[],
   report: (iteration: number, meanSquare: number) => void,
-): { state: State; converged: boolean } {
+): Promise<{ state: State; converged: boolean }> {
   let state = start;
-  let meanSquare = model.evaluate(state.coefficients, state.movement);
+  let meanSquare = await model.evaluate(state.coefficients, state.movement);
   let damping = 1e-3;
   for (let iteration = 0; iteration < level.miter; iteration++) {
     report(iteration, meanSquare);
     const weight = lambdaScale * Math.max(level.lambda, LEAST_LAMBDA) * (ssqlambda ? meanSquare : 1);
     const cost = meanSquare + weight * bending.energy(state.coefficients);
-    const normal = model.normal();
+    const normal = await model.normal();
     let accepted = false;
     let gain = 0;
     for (let attempt = 0; attempt < 4 && !accepted; attempt++) {
-      const step = newtonStep(normal, state.coefficients, bending, weight / 2, damping);
+      const step = await newtonStep(normal, state.coefficients, bending, weight / 2, damping);
       const coefficients = state.coefficients.slice();
       add(coefficients, step.coefficients, 1);
       const movement = state.movement.map((row) => row.slice());
       for (const [s, p] of moving.entries()) movement[p.volume][p.index] += step.movement[s];
-      const trial = model.evaluate(coefficients, movement);
+      const trial = await model.evaluate(coefficients, movement);
       gain = cost - (trial + weight * bending.energy(coefficients));
       if (gain > 0) {
         state = { coefficients, movement };
@@ -199,25 +213,33 @@ function minimize(
 }
 
 /**
+ * Levels with movement held that estimate it nevertheless: the first on the finest grid. FSL's schedule holds movement
+ * once it compares every voxel, but what is found on every other one is off by up to 0.1 mm, and the field takes it up.
+ */
+function refined(levels: readonly Level[]): Level[] {
+  const finest = levels.findIndex((l) => l.subsamp === Math.min(...levels.map((other) => other.subsamp)));
+  const moves = levels.slice(0, finest).some((l) => l.estmov);
+  return levels.map((level, l) => (l === finest && moves ? { ...level, estmov: true } : level));
+}
+
+/**
  * Estimates the off-resonance field and the movement between volumes.
  * @param volumes undistorted nowhere, two or more ways of phase encoding among them; voxels counted radiologically
  * @param acquisitions one per volume
  */
-export function estimateTopup(
+export async function estimateTopup(
   volumes: readonly Float32Array[],
   grid: Grid,
   acquisitions: readonly Acquisition[],
   schedule: Schedule,
+  threads: Threads,
   progress: Progress,
-): TopupResult {
+): Promise<TopupResult> {
   let spacing: [number, number, number] | undefined;
   let converged = false;
   let state: State = { coefficients: new Float64Array(0), movement: volumes.map(() => new Float64Array(6)) };
-  const everywhere = new Uint8Array(volumes[0].length).fill(1);
-  const asAcquired = volumes.map((volume): Carried => ({ volume, inside: everywhere }));
-  /** With movement undone; kept while levels hold it. */
-  let still: Carried[] | undefined;
-  const { levels } = schedule;
+  const common = volumes.map(shared);
+  const levels = refined(schedule.levels);
   const mmPerHz = acquisitions.map((a) => a.readoutSeconds * grid.voxelSizes[phaseAxis(a)]);
   const lambdaScale = (LAMBDA_SCALE * mmPerHz.reduce((s, v) => s + v * v, 0)) / mmPerHz.length;
   for (const [l, level] of levels.entries()) {
@@ -232,15 +254,15 @@ export function estimateTopup(
     }
     spacing = next;
     const moving = level.estmov ? movingParameters(acquisitions) : [];
-    if (moving.length > 0) still = undefined;
-    else still ??= volumes.map((v, i) => carryVolume(v, grid.dims, movementMatrix(state.movement[i], grid)));
-    const model = createModel(still ?? asAcquired, grid, acquisitions, level, spacing, moving);
+    const movement = state.movement.map((row) => row.slice());
+    if (level.estmov) tieAnchor(movement, acquisitions);
+    const model = await createModel(common, grid, acquisitions, level, spacing, moving, threads);
     const knots = grid.dims.map((d, a) => knotCount(d, next[a])) as [number, number, number];
     const mm = grid.voxelSizes.map((size, a) => size * next[a]) as [number, number, number];
     const bending = bendingEnergy(knots, mm);
-    ({ state, converged } = minimize(
+    ({ state, converged } = await minimize(
       model,
-      { coefficients, movement: state.movement },
+      { coefficients, movement },
       level,
       schedule.ssqlambda,
       lambdaScale,

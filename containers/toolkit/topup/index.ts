@@ -3,11 +3,12 @@ import { multiply } from '../../../imaging/affine.ts';
 import { type Grid, isNeurological, voxelCount } from '../../../imaging/image.ts';
 import { writeImage } from '../../../imaging/nifti.ts';
 import { type Acquisition, findImage, loadImage, readAcquisitions } from '../files.ts';
+import { THREADS_FLAG, Threads, threadsOf } from '../threads.ts';
 import { imageOutput, type Progress, type Tool, ToolError } from '../tool.ts';
-import { phaseAxis, shiftDensity, shiftOf, unwarp } from './distortion.ts';
 import { estimateTopup } from './estimate.ts';
-import { evaluateField, movementMatrix, reverseX, type TopupResult, writeTopup } from './field.ts';
+import { evaluateField, reverseX, type TopupResult, writeTopup } from './field.ts';
 import { readSchedule, type Schedule } from './schedule.ts';
+import { undistort } from './undistort.ts';
 
 /** The grid with x counted radiologically, as FSL does inside. */
 function radiological(grid: Grid): Grid {
@@ -43,12 +44,12 @@ export const topup: Tool<Key> = {
       help: 'prefix for <prefix>_fieldcoef.nii.gz and <prefix>_movpar.txt',
     },
     fout: { names: ['--fout'], value: 'file', help: 'field in Hz' },
-    iout: { names: ['--iout'], value: 'file', help: 'undistorted images, scaled to a common mean' },
-    threads: {
-      names: ['--nthr'],
-      value: 'n',
-      help: "accepted for FSL 6's command lines; one thread is used",
+    iout: {
+      names: ['--iout'],
+      value: 'file',
+      help: 'undistorted images, scaled to a common mean; lightly smoothed, and 0 where any has no data, as by FSL',
     },
+    threads: THREADS_FLAG,
     verbose: { names: ['-v', '--verbose'], help: 'accepted; progress is always printed' },
   },
   async run(options, progress) {
@@ -74,30 +75,24 @@ export const topup: Tool<Key> = {
     const volumes = given.map((_, t) => image.data.slice(t * size, (t + 1) * size));
     scaleToCommonMean(volumes, path, schedule.scale);
 
-    const result = estimate(volumes, grid, given, schedule, progress);
-    progress(0.98, 'writing');
-    const field = evaluateField(result, grid);
-    if (![...result.field.coefficients].every(Number.isFinite))
-      throw new ToolError(`${path}: no field could be estimated. Check that the images show one head.`);
-    await writeTopup(options.get('out')!, result, grid);
-    const fout = options.get('fout');
-    if (fout) await writeImage(imageOutput(fout), { grid, volumes: 1, data: field });
-    const iout = options.get('iout');
-    if (iout) {
-      const data = new Float32Array(image.data.length);
-      for (const [t, volume] of volumes.entries()) {
-        const shift = shiftOf(field, given[t]);
-        const axis = phaseAxis(given[t]);
-        const movement = movementMatrix(result.movement[t], grid);
-        const density = shiftDensity(shift, grid.dims, axis);
-        data.set(
-          unwarp(volume, grid.dims, { shift, axis, movement, density, interpolation: 'spline' }),
-          t * size,
-        );
+    const threads = new Threads(threadsOf('topup', options));
+    try {
+      const result = await estimate(volumes, grid, given, schedule, threads, progress);
+      progress(0.98, 'writing');
+      if (!result.field.coefficients.every(Number.isFinite))
+        throw new ToolError(`${path}: no field could be estimated. Check that the images show one head.`);
+      await writeTopup(options.get('out')!, result, grid);
+      const fout = options.get('fout');
+      if (fout) await writeImage(imageOutput(fout), { grid, volumes: 1, data: evaluateField(result, grid) });
+      const iout = options.get('iout');
+      if (iout) {
+        const data = await undistort(volumes, grid, given, result, threads);
+        await writeImage(imageOutput(iout), { grid, volumes: image.volumes, data });
       }
-      await writeImage(imageOutput(iout), { grid, volumes: image.volumes, data });
+      progress(1, 'done');
+    } finally {
+      await threads.close();
     }
-    progress(1, 'done');
   },
 };
 
@@ -107,15 +102,16 @@ function estimate(
   grid: Grid,
   acquisitions: readonly Acquisition[],
   schedule: Schedule,
+  threads: Threads,
   progress: Progress,
-): TopupResult {
-  if (!isNeurological(grid)) return estimateTopup(volumes, grid, acquisitions, schedule, progress);
+): Promise<TopupResult> {
+  if (!isNeurological(grid)) return estimateTopup(volumes, grid, acquisitions, schedule, threads, progress);
   const reversed = volumes.map((v) => v.slice());
   for (const v of reversed) reverseX(v, grid.dims[0]);
   const seen = acquisitions.map(
     (a): Acquisition => ({ ...a, direction: [-a.direction[0], a.direction[1], 0] }),
   );
-  return estimateTopup(reversed, radiological(grid), seen, schedule, progress);
+  return estimateTopup(reversed, radiological(grid), seen, schedule, threads, progress);
 }
 
 /** Scales each volume to the mean of all (distortion moves signal but keeps its sum), or checks only. In place. */

@@ -9,24 +9,22 @@
  */
 import type { Matrix4 } from '../../../imaging/affine.ts';
 import type { Grid } from '../../../imaging/image.ts';
-import { prefilterAxis, splineCoefficients } from '../../../imaging/spline.ts';
 import type { Acquisition } from '../files.ts';
-import { type Bases, curvature } from './curvature.ts';
+import { pieces, shared, type Threads } from '../threads.ts';
+import type { Bases } from './curvature.ts';
 import { phaseAxis, voxelsPerHz } from './distortion.ts';
 import { movementMatrix } from './field.ts';
-import {
-  accumulate,
-  addTo,
-  dot,
-  mixedProduct,
-  modulate,
-  movementImage,
-  squaredDistance,
-  subtractProduct,
-} from './products.ts';
-import { type Carried, levelImage, type Sampled, sampleLevel, sampleLines, signalMask } from './sample.ts';
+import { signalMask } from './sample.ts';
 import type { Level } from './schedule.ts';
-import { type AxisBasis, axisBasis, evaluateSpline, gridBases, projectSpline } from './spline.ts';
+import {
+  hessianTimes,
+  type LevelData,
+  type LevelVolume,
+  normalEquations,
+  prepareVolume,
+  sampleVolumes,
+} from './slab.ts';
+import { axisBasis, gridBases } from './spline.ts';
 
 /** One parameter of one volume's movement. */
 export interface MovementParameter {
@@ -40,7 +38,7 @@ export interface Normal {
   readonly gradient: Float64Array;
   readonly diagonal: Float64Array;
   /** Hessian of the coefficients times `v` goes to `out`; until the next normal equations are asked for. */
-  apply(v: Float64Array, out: Float64Array): void;
+  apply(v: Float64Array, out: Float64Array): Promise<void>;
   readonly movementGradient: Float64Array;
   /** Row per movement parameter: mixed derivatives with the coefficients. */
   readonly mixed: readonly Float64Array[];
@@ -50,14 +48,25 @@ export interface Normal {
 
 export interface Model {
   /** Mean square over volumes and voxels inside all of them; Infinity where they hardly overlap. */
-  evaluate(coefficients: Float64Array, movement: readonly Float64Array[]): number;
-  normal(): Normal;
+  evaluate(coefficients: Float64Array, movement: readonly Float64Array[]): Promise<number>;
+  normal(): Promise<Normal>;
 }
 
 /** How far in mm from any signal the volumes are compared. */
 const SIGNAL_MARGIN = 10;
 /** Share of the samples with signal that must be inside all volumes. */
-const LEAST_OVERLAP = 0.2;
+const LEAST_OVERLAP = 0.5;
+/**
+ * Least smoothing, FWHM in voxels. Interpolating at half a voxel averages noise away, interpolating at a whole one does
+ * not, so the least squares of unsmoothed images draw field and movement to half voxels: on the simulated scan by 0.04
+ * voxel and 0.2 mm. Noise this smooth is interpolated alike everywhere.
+ */
+const LEAST_FWHM = 1.2;
+
+/** A level's smoothing along each axis: FWHM in mm. */
+export function levelFwhm(level: Level, grid: Grid): [number, number, number] {
+  return grid.voxelSizes.map((mm) => Math.max(level.fwhm, LEAST_FWHM * mm)) as [number, number, number];
+}
 
 /** Derivative of a movement's matrix with respect to one parameter. */
 function movementDerivative(movement: Float64Array, index: number, grid: Grid): Matrix4 {
@@ -69,45 +78,36 @@ function movementDerivative(movement: Float64Array, index: number, grid: Grid): 
   return movementMatrix(ahead, grid).map((v, i) => (v - b[i]) / (2 * h));
 }
 
+/** Slices that a thread takes at a time. */
+const SLAB = 12;
+
 /**
- * @param volumes all of `grid`'s size, scaled alike; where nothing is `moving`, already carried to the reference's place
+ * @param volumes all of `grid`'s size, scaled alike; shared between threads
  * @param spacing knots every how many voxels
  * @param moving which parameters of movement are estimated
  */
-export function createModel(
-  volumes: readonly Carried[],
+export async function createModel(
+  volumes: readonly Float32Array[],
   grid: Grid,
   acquisitions: readonly Acquisition[],
   level: Level,
   spacing: readonly [number, number, number],
   moving: readonly MovementParameter[],
-): Model {
-  const step = level.subsamp;
+  threads: Threads,
+): Promise<Model> {
   const n = volumes.length;
-  const axes = acquisitions.map(phaseAxis);
-  const images = volumes.map((v) => levelImage(v.volume, grid.dims, grid.voxelSizes, level.fwhm, step));
-  const { dims } = images[0];
-  const margin = grid.voxelSizes.map((mm) => Math.ceil(SIGNAL_MARGIN / (mm * step))) as [
-    number,
-    number,
-    number,
-  ];
-  /** Where there is signal, and every volume has data before shifting. */
-  const seen = signalMask(
-    images.map((v) => v.data),
-    dims,
-    margin,
+  const step = level.subsamp;
+  const { voxelSizes } = grid;
+  const fwhm = levelFwhm(level, grid);
+  const prepared = await threads.map(
+    prepareVolume,
+    volumes.map((volume) => ({ volume, dims: grid.dims, voxelSizes, fwhm, step })),
   );
-  const coefficients = images.map(({ data }, i) => {
-    if (moving.length > 0) return splineCoefficients(data, dims);
-    prefilterAxis(data, dims, axes[i]);
-    return data;
-  });
+  const dims = grid.dims.map((d) => Math.ceil(d / step)) as [number, number, number];
   const size = dims[0] * dims[1] * dims[2];
-  const perHz = acquisitions.map(voxelsPerHz);
+  const axes = acquisitions.map(phaseAxis);
   // What the field does through its value (part 0) and its derivative along each phase-encode axis in use.
   const usedAxes = ([0, 1] as const).filter((a) => axes.includes(a));
-  const partOf = axes.map((a) => 1 + usedAxes.indexOf(a));
   const plain = gridBases(grid.dims, spacing, [0, 0, 0], step);
   const bases: Bases[] = [
     plain,
@@ -116,131 +116,95 @@ export function createModel(
       return a === 0 ? [slope, plain[1], plain[2]] : [plain[0], slope, plain[2]];
     }),
   ];
-  const parts = bases.length;
-
-  const image = () => new Float32Array(size);
-  const samples = volumes.map((_, i): Sampled => {
-    const gradient = moving.length > 0 ? [image(), image(), image()] : [image()];
-    return { value: image(), gradient, along: gradient[moving.length > 0 ? axes[i] : 0] };
-  });
-  const modulated = volumes.map(image);
-  const mean = image();
-  const inside = new Uint8Array(size);
-  for (const v of volumes) {
-    let o = 0;
-    for (let z = 0; z < grid.dims[2]; z += step)
-      for (let y = 0; y < grid.dims[1]; y += step)
-        for (let x = 0; x < grid.dims[0]; x += step)
-          seen[o++] &= v.inside[x + grid.dims[0] * (y + grid.dims[1] * z)];
-  }
-  const seenCount = seen.reduce((sum, v) => sum + v, 0);
-  // Of the normal equations: sums of the volumes' derivatives and of these times residuals, per part.
-  const sums = bases.map(image);
-  const slopes = bases.map(image);
-  /** Upper triangle of the parts' products: `weights[k][l - k]`. */
-  const weights = bases.map((_, k) => bases.slice(k).map(image));
-  const product = image();
-  /** What each parameter of movement does to its volume. */
-  const columns = moving.map(image);
+  const image = () => shared(new Float32Array(size));
+  const data: LevelData = {
+    volumes: prepared.map(
+      ({ coefficients }, i): LevelVolume => ({
+        coefficients,
+        sampled: {
+          value: image(),
+          modulated: image(),
+          along: image(),
+          gradient: moving.length > 0 ? [image(), image(), image()] : [],
+        },
+        axis: axes[i],
+        perHz: voxelsPerHz(acquisitions[i]),
+        part: 1 + usedAxes.indexOf(axes[i]),
+      }),
+    ),
+    bases,
+    mask: shared(
+      signalMask(
+        prepared.map((p) => p.image),
+        dims,
+        voxelSizes.map((mm) => Math.ceil(SIGNAL_MARGIN / (mm * step))) as [number, number, number],
+      ),
+    ),
+    inside: shared(new Uint8Array(size)),
+    mean: image(),
+    weights: bases.map((_, k) => bases.slice(k).map(image)),
+  };
+  const withSignal = data.mask.reduce((sum, v) => sum + v, 0);
+  const knots = plain.reduce((count, b) => count * b.knots, 1);
+  const slabs = pieces(dims[2], SLAB).map(([from, end]) => ({
+    level: data,
+    slab: { dims, step, from, end },
+  }));
+  const vector = shared(new Float64Array(knots));
   let count = 0;
   let movement: readonly Float64Array[] = [];
 
-  function evaluate(parameters: Float64Array, at: readonly Float64Array[]): number {
+  async function evaluate(parameters: Float64Array, at: readonly Float64Array[]): Promise<number> {
     movement = at;
-    const c = new Float32Array(parameters);
-    const fields = bases.map((b) => evaluateSpline(c, b));
-    inside.set(seen);
-    mean.fill(0);
-    for (let i = 0; i < n; i++) {
-      const image = coefficients[i];
-      if (moving.length > 0) {
-        const m = movementMatrix(at[i], grid);
-        sampleLevel(image, dims, step, m, fields[0], perHz[i], axes[i], samples[i], inside);
-      } else sampleLines(image, dims, step, fields[0], perHz[i], axes[i], samples[i], inside);
-      modulate(samples[i], fields[partOf[i]], perHz[i], modulated[i]);
-      addTo(mean, modulated[i], 1 / n);
-    }
-    let sum = 0;
-    count = 0;
-    for (let o = 0; o < size; o++) count += inside[o];
-    for (const g of modulated) sum += squaredDistance(g, mean, inside);
-    return count > LEAST_OVERLAP * seenCount ? sum / (count * n) : Number.POSITIVE_INFINITY;
+    const coefficients = shared(new Float32Array(parameters));
+    const matrices = at.map((m) => movementMatrix(m, grid));
+    const parts = await threads.map(
+      sampleVolumes,
+      slabs.map((slab) => ({ ...slab, coefficients, movement: matrices })),
+    );
+    count = parts.reduce((total, p) => total + p.count, 0);
+    const sum = parts.reduce((total, p) => total + p.sum, 0);
+    return count > LEAST_OVERLAP * withSignal ? sum / (count * n) : Number.POSITIVE_INFINITY;
   }
 
-  function normal(): Normal {
-    const scale = 1 / (count * n);
-    for (const buffer of [...sums, ...slopes, ...weights.flat()]) buffer.fill(0);
-    for (let i = 0; i < n; i++) {
-      const k = partOf[i];
-      const own = [sums[0], sums[k], slopes[0], slopes[k], weights[0][0], weights[0][k], weights[k][0]];
-      accumulate(samples[i], modulated[i], mean, inside, perHz[i], scale, own);
+  async function normal(): Promise<Normal> {
+    const derivatives = moving.map(({ volume, index }) => ({
+      volume,
+      matrix: movementDerivative(movement[volume], index, grid),
+    }));
+    const parts = await threads.map(
+      normalEquations,
+      slabs.map((slab) => ({ ...slab, scale: 1 / (count * n), moving: derivatives })),
+    );
+    const m = moving.length;
+    const gradient = new Float64Array(knots);
+    const diagonal = new Float64Array(knots);
+    const movementGradient = new Float64Array(m);
+    const movementHessian = new Float64Array(m * m);
+    const mixed = moving.map(() => new Float64Array(knots));
+    for (const { offset, values } of parts) {
+      addAt(gradient, values.gradient, offset);
+      addAt(diagonal, values.diagonal, offset);
+      addAt(movementGradient, values.movementGradient, 0);
+      addAt(movementHessian, values.movementHessian, 0);
+      for (let s = 0; s < m; s++) addAt(mixed[s], values.mixed[s], offset);
     }
-    for (let k = 0; k < parts; k++)
-      for (let l = k; l < parts; l++) subtractProduct(weights[k][l - k], sums[k], sums[l], scale / n);
+    return { gradient, diagonal, apply, movementGradient, mixed, movementHessian };
+  }
 
-    const project = (images: readonly Float32Array[]): Float64Array => {
-      const total = new Float64Array(projectSpline(images[0], bases[0]));
-      for (let k = 1; k < parts; k++) {
-        const part = projectSpline(images[k], bases[k]);
-        for (let o = 0; o < total.length; o++) total[o] += part[o];
-      }
-      return total;
-    };
-
-    for (const [s, p] of moving.entries()) {
-      const derivative = movementDerivative(movement[p.volume], p.index, grid);
-      movementImage(samples[p.volume].gradient, derivative, dims, step, inside, columns[s]);
-    }
-    const movementGradient = new Float64Array(moving.length);
-    const movementHessian = new Float64Array(moving.length ** 2);
-    for (const [s, { volume: i }] of moving.entries()) {
-      movementGradient[s] = scale * (dot(columns[s], modulated[i]) - dot(columns[s], mean));
-      for (let t = 0; t <= s; t++) {
-        const share = scale * ((moving[t].volume === i ? 1 : 0) - 1 / n);
-        movementHessian[s * moving.length + t] = movementHessian[t * moving.length + s] =
-          share * dot(columns[s], columns[t]);
-      }
-    }
-    const mixed = moving.map(({ volume: i }, s) => {
-      const total = new Float64Array(coefficientCount(bases[0]));
-      for (let k = 0; k < parts; k++) {
-        const own = k === 0 ? samples[i].along : k === partOf[i] ? samples[i].value : undefined;
-        mixedProduct(columns[s], own, perHz[i], sums[k], n, product);
-        const part = projectSpline(product, bases[k]);
-        for (let o = 0; o < total.length; o++) total[o] += scale * part[o];
-      }
-      return total;
-    });
-
-    const diagonal = new Float64Array(coefficientCount(bases[0]));
-    for (let k = 0; k < parts; k++)
-      for (let l = k; l < parts; l++) {
-        const square = bases[k].map((b, a) => productBasis(b, bases[l][a])) as [
-          AxisBasis,
-          AxisBasis,
-          AxisBasis,
-        ];
-        const part = projectSpline(weights[k][l - k], square);
-        for (let o = 0; o < diagonal.length; o++) diagonal[o] += (k === l ? 1 : 2) * part[o];
-      }
-
-    return {
-      gradient: project(slopes),
-      diagonal,
-      apply: curvature(bases, weights),
-      movementGradient,
-      mixed,
-      movementHessian,
-    };
+  async function apply(v: Float64Array, out: Float64Array): Promise<void> {
+    vector.set(v);
+    out.fill(0);
+    const parts = await threads.map(
+      hessianTimes,
+      slabs.map((slab) => ({ ...slab, vector })),
+    );
+    for (const { offset, values } of parts) addAt(out, values, offset);
   }
   return { evaluate, normal };
 }
 
-function coefficientCount(bases: Bases): number {
-  return bases[0].knots * bases[1].knots * bases[2].knots;
-}
-
-/** Basis whose weights are products of two bases' weights: the diagonal of a projected product. */
-function productBasis(a: AxisBasis, b: AxisBasis): AxisBasis {
-  return { ...a, weights: a.weights.map((w, i) => w * b.weights[i]) };
+/** sum[offset + i] += part[i] */
+function addAt(sum: Float64Array, part: ArrayLike<number>, offset: number): void {
+  for (let i = 0; i < part.length; i++) sum[offset + i] += part[i];
 }

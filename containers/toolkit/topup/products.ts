@@ -1,13 +1,25 @@
-/** The loops over samples behind the least-squares problem (model.ts): sums and products of images. */
+/** The loops over samples behind the least-squares problem (model.ts): sums and products of images, or of slabs of them. */
 import type { Matrix4 } from '../../../imaging/affine.ts';
-import type { Dims } from '../../../imaging/image.ts';
-import type { Sampled } from './sample.ts';
+import type { Sampled, Slab } from './sample.ts';
 
-/** Undistorted volume: value x density, with the density applied to the derivatives too. */
-export function modulate(sampled: Sampled, slope: Float32Array, perHz: number, out: Float32Array): void {
-  const { value, gradient } = sampled;
-  for (let o = 0; o < out.length; o++) out[o] = (1 + perHz * slope[o]) * value[o];
-  for (const g of gradient) for (let o = 0; o < out.length; o++) g[o] *= 1 + perHz * slope[o];
+/** Mean of the volumes (to `mean`). @returns sum of squared differences from it, and the number of samples inside */
+export function compare(
+  volumes: readonly Sampled[],
+  inside: Uint8Array,
+  mean: Float32Array,
+): { sum: number; count: number } {
+  mean.fill(0);
+  for (const { modulated } of volumes)
+    for (let o = 0; o < mean.length; o++) mean[o] += modulated[o] / volumes.length;
+  let count = 0;
+  for (let o = 0; o < mean.length; o++) count += inside[o];
+  let sum = 0;
+  for (const { modulated } of volumes)
+    for (let o = 0; o < mean.length; o++) {
+      const difference = inside[o] * (modulated[o] - mean[o]);
+      sum += difference * difference;
+    }
+  return { sum, count };
 }
 
 /**
@@ -16,15 +28,13 @@ export function modulate(sampled: Sampled, slope: Float32Array, perHz: number, o
  *   value-value, value-slope and slope-slope
  */
 export function accumulate(
-  sampled: Sampled,
-  modulated: Float32Array,
+  { value, modulated, along }: Sampled,
   mean: Float32Array,
   inside: Uint8Array,
   perHz: number,
   scale: number,
   out: readonly Float32Array[],
 ): void {
-  const { value, along } = sampled;
   const [sum0, sumK, slope0, slopeK, w00, w0k, wkk] = out;
   for (let o = 0; o < value.length; o++) {
     if (inside[o] === 0) continue;
@@ -46,29 +56,31 @@ export function subtractProduct(w: Float32Array, a: Float32Array, b: Float32Arra
   for (let o = 0; o < w.length; o++) w[o] -= factor * a[o] * b[o];
 }
 
-/** Image (`out`) of what a movement does to a volume: its gradient times the `derivative` of where each voxel is sampled. */
+/** Slab (`out`) of what a movement does to a volume: its gradient times the `derivative` of where each voxel is sampled. */
 export function movementImage(
-  gradient: readonly Float32Array[],
+  { gradient }: Sampled,
   derivative: Matrix4,
-  dims: Dims,
-  step: number,
+  { dims, step, from, end }: Slab,
   inside: Uint8Array,
   out: Float32Array,
 ): void {
   const [gx, gy, gz] = gradient;
   const [xx, xy, xz, x0, yx, yy, yz, y0, zx, zy, zz, z0] = derivative;
   let o = 0;
-  for (let k = 0; k < dims[2]; k++)
+  for (let k = from; k < end; k++)
     for (let j = 0; j < dims[1]; j++)
       for (let i = 0; i < dims[0]; i++, o++) {
+        if (inside[o] === 0) {
+          out[o] = 0;
+          continue;
+        }
         const x = i * step;
         const y = j * step;
         const z = k * step;
         out[o] =
-          inside[o] *
-          (gx[o] * (xx * x + xy * y + xz * z + x0) +
-            gy[o] * (yx * x + yy * y + yz * z + y0) +
-            gz[o] * (zx * x + zy * y + zz * z + z0));
+          gx[o] * (xx * x + xy * y + xz * z + x0) +
+          gy[o] * (yx * x + yy * y + yz * z + y0) +
+          gz[o] * (zx * x + zy * y + zz * z + z0);
       }
 }
 
@@ -85,17 +97,10 @@ export function mixedProduct(
   else for (let o = 0; o < out.length; o++) out[o] = (-a[o] * sum[o]) / n;
 }
 
-/** sum += factor x a */
-export function addTo(sum: Float32Array, a: Float32Array, factor: number): void {
-  for (let o = 0; o < sum.length; o++) sum[o] += factor * a[o];
-}
-
-export function squaredDistance(a: Float32Array, b: Float32Array, inside: Uint8Array): number {
+/** sum over samples of a x (b - c) */
+export function dotDifference(a: Float32Array, b: Float32Array, c: Float32Array): number {
   let sum = 0;
-  for (let o = 0; o < a.length; o++) {
-    const d = inside[o] * (a[o] - b[o]);
-    sum += d * d;
-  }
+  for (let o = 0; o < a.length; o++) sum += a[o] * (b[o] - c[o]);
   return sum;
 }
 

@@ -2,20 +2,22 @@
 import type { Matrix4 } from '../../../imaging/affine.ts';
 import type { Dims } from '../../../imaging/image.ts';
 import { SIGMA_TO_FWHM } from '../../../imaging/smooth.ts';
-import { sampleSpline, sampleSplineGradient, splineCoefficients } from '../../../imaging/spline.ts';
+import { sampleSplineGradient } from '../../../imaging/spline.ts';
 
 /**
- * A volume smoothed by `fwhm` mm and thinned out to every `step`-th voxel from voxel 0 on, one axis after the other;
- * weights renormalized at edges. Always a copy.
+ * A volume smoothed by `fwhm` mm per axis and thinned out to every `step`-th voxel from voxel 0 on, one axis after the other.
+ * Beyond the edges intensities are taken to go on as they came: their reflection in the outermost voxel. (Weights cut off
+ * there and renormalized would show the edge what lies further in, and a head that moves along would not match itself.)
+ * Always a copy.
  */
 export function levelImage(
   data: Float32Array,
   dims: Dims,
   voxelSizes: readonly [number, number, number],
-  fwhm: number,
+  fwhm: readonly [number, number, number],
   step: number,
 ): { data: Float32Array; dims: Dims } {
-  const sigma = voxelSizes.map((mm) => fwhm / SIGMA_TO_FWHM / mm);
+  const sigma = voxelSizes.map((mm, a) => fwhm[a] / SIGMA_TO_FWHM / mm);
   let current = data;
   const size = [...dims];
   for (const axis of [2, 1, 0]) {
@@ -26,21 +28,32 @@ export function levelImage(
     const inner = size.slice(0, axis).reduce((p, v) => p * v, 1);
     const outer = size.slice(axis + 1).reduce((p, v) => p * v, 1);
     const out = new Float32Array(inner * kept * outer);
+    const kernel = Array.from({ length: 2 * radius + 1 }, (_, q) =>
+      radius === 0 ? 1 : Math.exp(-0.5 * ((q - radius) / sigma[axis]) ** 2),
+    );
+    const total = kernel.reduce((p, v) => p + v, 0);
+    const weights = new Float64Array(n);
     for (let i = 0; i < kept; i++) {
-      const centre = i * step;
-      const lo = Math.max(0, centre - radius);
-      const hi = Math.min(n - 1, centre + radius);
-      const w: number[] = [];
-      for (let q = lo; q <= hi; q++)
-        w.push(radius === 0 ? 1 : Math.exp(-0.5 * ((q - centre) / sigma[axis]) ** 2));
-      const total = w.reduce((p, v) => p + v, 0);
-      for (let q = lo; q <= hi; q++)
-        addLines(current, out, w[q - lo] / total, q * inner, i * inner, n * inner, kept * inner, inner);
+      weights.fill(0);
+      for (let q = -radius; q <= radius; q++) reflect(weights, i * step + q, kernel[q + radius] / total);
+      for (let q = Math.max(0, i * step - 2 * radius); q <= Math.min(n - 1, i * step + 2 * radius); q++)
+        if (weights[q] !== 0)
+          addLines(current, out, weights[q], q * inner, i * inner, n * inner, kept * inner, inner);
     }
     current = out;
     size[axis] = kept;
   }
   return { data: current === data ? data.slice() : current, dims: [size[0], size[1], size[2]] };
+}
+
+/** Adds `weight` to where voxel `at` of a line comes from: beyond an end e, twice voxel e less the one as far inside. */
+function reflect(weights: Float64Array, at: number, weight: number): void {
+  const end = at < 0 ? 0 : weights.length - 1;
+  if (at >= 0 && at <= end) weights[at] += weight;
+  else {
+    weights[end] += 2 * weight;
+    weights[Math.abs(2 * end - at)] -= weight;
+  }
 }
 
 /** out[to + s] += weight x data[from + s] for s < inner, then the same every `fromStep` and `toStep` further on. */
@@ -110,30 +123,43 @@ function widen(mask: Uint8Array, start: number, n: number, stride: number, margi
  */
 const SLACK = 0.02;
 
-/** Value and gradient of one volume at the samples of a level; derivatives are per voxel of the full image. */
+/** One undistorted volume at some samples: intensity and what changes it; derivatives are per voxel of the full image. */
 export interface Sampled {
+  /** Acquired intensity, before modulation. */
   readonly value: Float32Array;
-  /** Derivative along the phase-encode axis. */
+  /** Value x density: the undistorted volume. */
+  readonly modulated: Float32Array;
+  /** Derivative of `modulated` along the phase-encode axis with where it is sampled. */
   readonly along: Float32Array;
-  /** All derivatives there are: `along` alone, or along x, y and z (`along` is one of them). */
+  /** The same along x, y and z; empty where no movement is estimated. */
   readonly gradient: readonly Float32Array[];
+}
+
+/** Slices [from, end) of a level's samples, which are every `step`-th voxel. */
+export interface Slab {
+  readonly dims: Dims;
+  readonly step: number;
+  readonly from: number;
+  readonly end: number;
 }
 
 const found = new Float64Array(4);
 
 /**
- * Samples a level's volume at movement(x) + shift(x) along `axis` for each x of the level's grid.
- * @param coefficients from {@link levelImage}'s volume  @param dims of the thinned volume, which are the level's samples too
+ * Samples a level's volume at movement(x) + shift(x) along `axis` for each x of a slab, and modulates it.
+ * @param coefficients from {@link levelImage}'s whole volume
  * @param movement full voxels of the reference to full voxels of the volume
+ * @param field on the slab, and `slope` its derivative along `axis` per full voxel
  * @param perHz full voxels of shift along `axis` per unit of `field`
- * @param inside only samples where it is 1 are taken; it is set to 0 where they lie beyond the volume
+ * @param out of the slab's samples
+ * @param inside of the slab's samples: only where it is 1 are they taken; it is set to 0 where they lie beyond the volume
  */
-export function sampleLevel(
+export function sampleSlab(
   coefficients: Float32Array,
-  dims: Dims,
-  step: number,
+  { dims, step, from, end }: Slab,
   movement: Matrix4,
   field: Float32Array,
+  slope: Float32Array,
   perHz: number,
   axis: 0 | 1,
   out: Sampled,
@@ -141,13 +167,13 @@ export function sampleLevel(
 ): void {
   const [nx, ny, nz] = dims;
   const m = movement;
-  const { value } = out;
-  const [gx, gy, gz] = out.gradient;
+  const { value, modulated, along, gradient } = out;
+  const [gx, gy, gz] = gradient;
   const [tx, ty, tz] = [m[3] / step, m[7] / step, m[11] / step];
   const shiftX = axis === 0 ? perHz / step : 0;
   const shiftY = axis === 1 ? perHz / step : 0;
   let o = 0;
-  for (let k = 0; k < nz; k++)
+  for (let k = from; k < end; k++)
     for (let j = 0; j < ny; j++)
       for (let i = 0; i < nx; i++, o++) {
         if (inside[o] === 0) continue;
@@ -157,94 +183,25 @@ export function sampleLevel(
         const px = clamp(x, nx);
         const py = clamp(y, ny);
         const pz = clamp(z, nz);
-        if (!(Math.abs(x - px) + Math.abs(y - py) + Math.abs(z - pz) <= SLACK)) inside[o] = 0;
+        if (!(Math.abs(x - px) + Math.abs(y - py) + Math.abs(z - pz) <= SLACK)) {
+          inside[o] = 0;
+          continue;
+        }
         sampleSplineGradient(coefficients, dims, px, py, pz, found);
+        const density = 1 + perHz * slope[o];
+        const scale = density / step;
         value[o] = found[0];
-        gx[o] = found[1] / step;
-        gy[o] = found[2] / step;
-        gz[o] = found[3] / step;
+        modulated[o] = density * found[0];
+        along[o] = scale * found[1 + axis];
+        if (gradient.length > 0) {
+          gx[o] = scale * found[1];
+          gy[o] = scale * found[2];
+          gz[o] = scale * found[3];
+        }
       }
 }
 
 /** Nearest position between the outermost centres of `n` voxels. */
 function clamp(x: number, n: number): number {
   return x > 0 ? (x < n - 1 ? x : n - 1) : 0;
-}
-
-/** A volume with its head back where the reference's is, and where that left no data. */
-export interface Carried {
-  readonly volume: Float32Array;
-  /** 0 where the volume had nothing to show. */
-  readonly inside: Uint8Array;
-}
-
-/**
- * Undoes movement, for levels that hold it: these then sample along lines ({@link sampleLines}), with 4 coefficients
- * instead of 64. (The phase-encode axis is taken as that of the reference; over a shift of 3 voxels and a rotation of 1
- * degree that is 0.05 voxel off sideways.)
- */
-export function carryVolume(volume: Float32Array, dims: Dims, movement: Matrix4): Carried {
-  const m = movement;
-  const inside = new Uint8Array(volume.length).fill(1);
-  const carried = new Float32Array(volume.length);
-  const coefficients = splineCoefficients(volume, dims);
-  const [nx, ny, nz] = dims;
-  let o = 0;
-  for (let k = 0; k < nz; k++)
-    for (let j = 0; j < ny; j++)
-      for (let i = 0; i < nx; i++, o++) {
-        const x = m[0] * i + m[1] * j + m[2] * k + m[3];
-        const y = m[4] * i + m[5] * j + m[6] * k + m[7];
-        const z = m[8] * i + m[9] * j + m[10] * k + m[11];
-        const px = clamp(x, nx);
-        const py = clamp(y, ny);
-        const pz = clamp(z, nz);
-        if (!(Math.abs(x - px) + Math.abs(y - py) + Math.abs(z - pz) <= SLACK)) inside[o] = 0;
-        carried[o] = sampleSpline(coefficients, dims, px, py, pz);
-      }
-  return { volume: carried, inside };
-}
-
-/** As {@link sampleLevel} for a carried volume, whose coefficients are along `axis` only: value, and gradient along it. */
-export function sampleLines(
-  coefficients: Float32Array,
-  dims: Dims,
-  step: number,
-  field: Float32Array,
-  perHz: number,
-  axis: 0 | 1,
-  out: Sampled,
-  inside: Uint8Array,
-): void {
-  const { value, along } = out;
-  const n = dims[axis];
-  const stride = axis === 0 ? 1 : dims[0];
-  const scale = perHz / step;
-  const last = n - 1;
-  let o = 0;
-  for (let k = 0; k < dims[2]; k++)
-    for (let j = 0; j < dims[1]; j++)
-      for (let i = 0; i < dims[0]; i++, o++) {
-        if (inside[o] === 0) continue;
-        const at = axis === 0 ? i : j;
-        let x = at + scale * field[o];
-        if (!(x >= -SLACK && x <= last + SLACK)) {
-          inside[o] = 0;
-          x = x < 0 ? 0 : last;
-        }
-        const f = Math.floor(x);
-        const t = x - f;
-        const s = 1 - t;
-        const base = o - at * stride;
-        const p = coefficients[base + Math.min(Math.abs(f - 1), last) * stride];
-        const q = coefficients[base + Math.abs(f) * stride];
-        const r = coefficients[base + (f + 1 > last ? Math.max(0, 2 * last - f - 1) : f + 1) * stride];
-        const u = coefficients[base + (f + 2 > last ? Math.max(0, 2 * last - f - 2) : f + 2) * stride];
-        value[o] =
-          (s * s * s * p + t * t * t * u) / 6 +
-          (2 / 3 - 0.5 * t * t * (2 - t)) * q +
-          (2 / 3 - 0.5 * s * s * (2 - s)) * r;
-        along[o] =
-          (-0.5 * s * s * p + t * (1.5 * t - 2) * q - s * (1.5 * s - 2) * r + 0.5 * t * t * u) / step;
-      }
 }

@@ -50,6 +50,19 @@ export function axisBasis(size: number, spacing: number, derivative: 0 | 1 | 2 =
   return { samples, knots, first, weights };
 }
 
+/** A basis of the samples [from, end) alone, on the knots that they touch: knot 0 is knot `firstKnot` of the whole. */
+export function partOfBasis(
+  basis: AxisBasis,
+  from: number,
+  end: number,
+): { basis: AxisBasis; firstKnot: number } {
+  const firstKnot = basis.first[from];
+  const first = basis.first.slice(from, end).map((knot) => knot - firstKnot);
+  const knots = first[first.length - 1] + 4;
+  const weights = basis.weights.slice(4 * from, 4 * end);
+  return { basis: { samples: end - from, knots, first, weights }, firstKnot };
+}
+
 /** Evaluates along one axis: `input` is [outer][knots][inner], `output` [outer][samples][inner]. */
 export function expand(
   input: Float32Array,
