@@ -307,7 +307,7 @@ export const registration: Group = {
   method: `\`fsl_reg -FA\` three times. (1) FMRIB58_FA_1mm bent by a smooth random warp (knots of 36 mm, about 2.5 mm) and a random affine of about 4 % of size, sampled at
 2 mm with noise of ${FA_NOISE}: correlation with the template where the template is above zero; FSL's figure is of a like copy. (2) A simulated subject of 2 mm, FA of its true tensor, onto the
 phantom's FA: its voxels' true template coordinates are known; landmarks are all template voxels of FA above ${WHITE}. (3) One human head (shared/reference/canon, 3 mm; FA, MD and masks are
-FSL's own, so that nothing but the registration differs) onto FMRIB58_FA_1mm, as FSL 5.0.9 did. Mean MD per region of both sessions, the second through \`--premat\`, where the subject's mask has data;
+FSL's own, so that nothing but the registration differs) onto FMRIB58_FA_1mm, as FSL 5.0.9 did. How much stiffer coarse levels are was set on this one head and FSL's warp of it, so (3) shows agreement, not a test on new data. Mean MD per region of both sessions, the second through \`--premat\`, where the subject's mask has data;
 regions that FSL covers by ${100 * COVERED} % or less lie at the mask's rim and are compared by coverage only. Inverses (\`invwarp\`) are on
 the inputs' own grids. From the input to the template and back a point starts at a voxel of the inverse; the other way round the inverse is read between its voxels, where it is only as good as
 linear interpolation on that grid (3 mm for the head, 2 mm for the simulated subject).`,

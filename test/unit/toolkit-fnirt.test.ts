@@ -229,6 +229,8 @@ describe('fnirt', () => {
     await expect(run(...base, '--intmod=none')).rejects.toThrow(/--intmod=none is not supported/);
     await expect(run(...base, '--jacrange=2,3')).rejects.toThrow(/one below and one above 1/);
     await expect(run(...base, `--refmask=${at('in')}`)).rejects.toThrow(/has not the grid of its image/);
+    await writeMatrix(at('far.mat'), translation(900, 0, 0));
+    await expect(run(...base, `--aff=${at('far.mat')}`)).rejects.toThrow(/the images do not overlap/);
     await expect(run(...base, '--nthr=0')).rejects.toThrow(/--nthr=0 is not a number of threads/);
     expect(existsSync(at('none.nii.gz'))).toBe(false);
   });

@@ -7,6 +7,7 @@
 import { type Matrix4, multiply } from '../../../imaging/affine.ts';
 import type { Dims } from '../../../imaging/image.ts';
 import { shared, type Threads } from '../threads.ts';
+import { ToolError } from '../tool.ts';
 import { bendingEnergy } from './bending.ts';
 import type { Level } from './level.ts';
 import { LevelPasses, type Sums } from './slabs.ts';
@@ -29,6 +30,11 @@ export interface NonlinearOptions {
 
 /** Steps that gain less than this part of the cost end the level. */
 const TOLERANCE = 1e-4;
+/** A step need not be solved for better than this: the next one starts from new gradients. */
+const STEP_TOLERANCE = 0.1;
+const STEP_ITERATIONS = 30;
+/** A step that loses more of the overlap than this has run away from the images. */
+const KEPT_OVERLAP = 0.5;
 
 /**
  * Improves a spline at one level. The input at `linear(x) + displacement(x)` shall look like the reference at x.
@@ -71,6 +77,8 @@ export async function refineWarp(
   let current = passes.view();
   let trial = passes.view();
   let fit = fitOf(await passes.sample(all, current), options.scale);
+  if (!(fit.power > 0))
+    throw new ToolError('the images do not overlap where both have data. Check the affine and the masks.');
   for (let iteration = 0; iteration < options.iterations; iteration++) {
     onIteration(iteration, fit.meanSquare / fit.power);
     // Residual variance: what the data say of their own noise (--ssqlambda). Held through one step.
@@ -90,8 +98,8 @@ export async function refineWarp(
       },
       diagonal,
       right,
-      0.1,
-      30,
+      STEP_TOLERANCE,
+      STEP_ITERATIONS,
     );
     const before = 0.5 * data * fit.meanSquare * fit.count + bendingOf(all);
     let accepted: { fit: Fit; cost: number } | undefined;
@@ -99,7 +107,7 @@ export async function refineWarp(
       for (let i = 0; i < candidate.length; i++) candidate[i] = all[i] + length * step[i];
       const next = fitOf(await passes.sample(candidate, trial), options.scale);
       const cost = 0.5 * data * next.meanSquare * fit.count + bendingOf(candidate);
-      if (cost < before) accepted = { fit: next, cost };
+      if (cost < before && next.count > KEPT_OVERLAP * fit.count) accepted = { fit: next, cost };
     }
     if (!accepted) break;
     all.set(candidate);
