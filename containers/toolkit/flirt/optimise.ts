@@ -12,13 +12,17 @@ export interface Candidate {
   readonly cost: number;
 }
 
-/** A similarity between two levels, by transforms in FLIRT's convention. */
-export interface Registration {
+/** Two levels to be laid on one another; a message that threads can take. */
+export interface Pair {
   readonly reference: Level;
   readonly source: Level;
-  readonly similarity: Similarity;
   /** Centre of mass of the source in its scaled-voxel mm: rotations are about its image. */
   readonly centre: Point;
+}
+
+/** How alike they are, by transforms in FLIRT's convention. */
+export interface Registration extends Pair {
+  readonly similarity: Similarity;
 }
 
 /** Matrix from reference-level voxels to source-level voxels under a transform. */
