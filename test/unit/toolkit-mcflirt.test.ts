@@ -13,6 +13,7 @@ import {
 } from '../../containers/toolkit/flirt/transform.ts';
 import { estimateMotion } from '../../containers/toolkit/mcflirt/correct.ts';
 import { mcflirt } from '../../containers/toolkit/mcflirt/index.ts';
+import { Threads } from '../../containers/toolkit/threads.ts';
 import { parseOptions } from '../../containers/toolkit/tool.ts';
 import { chain, identity, invert, type Matrix4, transformPoint } from '../../imaging/affine.ts';
 import {
@@ -145,17 +146,23 @@ describe('mcflirt', () => {
     expect(rmsDeviation(chain(invert(truth[6]), truth[0]), between, centre)).toBeLessThan(0.15);
   });
 
-  it('sees through changing contrast with mutual information', () => {
+  it('sees through changing contrast with mutual information', async () => {
     const data = series.data.slice();
     // Inverts the contrast inside the head in volumes before the middle, as diffusion weighting does to fluid.
     for (let i = 0; i < 3 * voxelCount(GRID); i++) if (data[i] > 30) data[i] = 220 - data[i];
-    const found = estimateMotion({ ...series, data }, volumeOf(series, 3), 3, {
-      cost: 'mutualinfo',
-      dof: 6,
-      bins: 128,
-      stages: 3,
-      smooth: 1,
-    });
+    const found = await estimateMotion(
+      { ...series, data },
+      volumeOf(series, 3),
+      3,
+      {
+        cost: 'mutualinfo',
+        dof: 6,
+        bins: 128,
+        stages: 3,
+        smooth: 1,
+      },
+      new Threads(1),
+    );
     for (const [t, m] of found.entries())
       expect(rmsDeviation(truth[t], m as Matrix4, centre)).toBeLessThan(0.4);
   });
@@ -179,13 +186,19 @@ describe.skipIf(!existsSync(canon))('mcflirt on a real scan (shared/data/canon)'
     const scan = await readImage(canon);
     const n = voxelCount(scan.grid);
     const dwi: Image = { grid: scan.grid, volumes: 5, data: scan.data.subarray(n, 6 * n) };
-    const found = estimateMotion(dwi, volumeOf(dwi, 2), 2, {
-      cost: 'normcorr',
-      dof: 6,
-      bins: 256,
-      stages: 3,
-      smooth: 1,
-    });
+    const found = await estimateMotion(
+      dwi,
+      volumeOf(dwi, 2),
+      2,
+      {
+        cost: 'normcorr',
+        dof: 6,
+        bins: 256,
+        stages: 3,
+        smooth: 1,
+      },
+      new Threads(1),
+    );
     const centre = centreOfMass(volumeOf(dwi, 2), scan.grid);
     for (const m of found) {
       const par = rigidParameters(m as Matrix4, centre);
