@@ -6,7 +6,7 @@ import { identity, type Matrix4 } from '../../../imaging/affine.ts';
 import { type Grid, type Image, volumeOf, voxelCount } from '../../../imaging/image.ts';
 import { applyTransform, type Sampling } from '../flirt/apply.ts';
 import type { CostName } from '../flirt/cost.ts';
-import { type Candidate, curvature, evaluate, optimise, type Registration } from '../flirt/optimise.ts';
+import { type Candidate, evaluate, optimise, type Registration } from '../flirt/optimise.ts';
 import { type Level, pyramid, voxelSize } from '../flirt/pyramid.ts';
 import { binsAt } from '../flirt/register.ts';
 import { createSimilarity } from '../flirt/similarity.ts';
@@ -36,6 +36,13 @@ function stagesOf(grid: Grid, count: number): { mm: number; tolerance: number }[
   ].slice(0, count);
 }
 
+/** A volume at every stage's resolution; shades matter to the costs that allow for other contrasts. */
+function levelsOf(volume: Float32Array, grid: Grid, { cost, stages }: MotionOptions): Level[] {
+  const sizes = stagesOf(grid, stages).map(({ mm }) => mm);
+  const levels = pyramid(volume, grid, sizes);
+  return cost === 'normcorr' || cost === 'leastsq' ? levels : even(levels);
+}
+
 /** Volumes that follow one another in a job: enough for neighbours to help, few enough for all threads to be busy. */
 const RUN = 5;
 
@@ -55,39 +62,29 @@ const runJob = defineJob(
   'mcflirt run',
   ({ grid, volumes, itself, references, centre, options }: Run): (Matrix4 | undefined)[] => {
     const stages = stagesOf(grid, options.stages);
-    const prepare = (level: Level, thinning: number) => {
+    const similarities = references.map((level) => {
       const ramp = Math.max(1, options.smooth / level.mm);
+      const thinning = level.data.length > MANY ? 2 : 1;
       return createSimilarity(level, options.cost, binsAt(level, options.bins), ramp, thinning);
-    };
-    const similarities = references.map((level) => prepare(level, level.data.length > MANY ? 2 : 1));
-    const curvatures = references.map((level) => prepare(level, CURVATURE_THINNING));
-    const inverses: (Float64Array | undefined)[] = [];
+    });
     let start = identity();
     return volumes.map((volume, t) => {
       if (t === itself) return identity();
-      const sources = even(
-        pyramid(
-          volume,
-          grid,
-          stages.map(({ mm }) => mm),
-        ),
-      );
+      const sources = levelsOf(volume, grid, options);
       let best: Candidate = { matrix: start, cost: Number.POSITIVE_INFINITY };
-      for (const [s, { tolerance }] of stages.entries()) {
-        const [reference, source] = [references[s], sources[s]];
-        const at = (of: typeof similarities): Registration => ({
-          reference,
-          source,
+      for (const [s, { mm, tolerance }] of stages.entries()) {
+        const pair: Registration = {
+          reference: references[s],
+          source: sources[s],
           centre,
-          similarity: of[s](source),
-        });
-        const pair = at(similarities);
+          similarity: similarities[s](sources[s]),
+        };
         // After a jump the neighbour may lie farther off than the reference.
         if (s === 0 && evaluate(pair, identity()) < evaluate(pair, start))
           best = { ...best, matrix: identity() };
-        best = optimise(pair, best.matrix, options.dof, tolerance, { inverse: inverses[s] });
-        // The cost curves about its optimum nearly alike for all volumes.
-        inverses[s] ??= curvature(at(curvatures), best.matrix, options.dof);
+        // What the stage before has left is a fraction of its voxel.
+        const firstStep = s === 0 ? mm / 4 : mm / 16;
+        best = optimise(pair, best.matrix, options.dof, tolerance, { firstStep });
       }
       if (!Number.isFinite(best.cost)) return undefined;
       start = best.matrix;
@@ -98,9 +95,6 @@ const runJob = defineJob(
 
 /** Of more voxels than this, every second row is enough: six parameters are overdetermined by far. */
 const MANY = 300_000;
-
-/** Every so many rows of voxels are enough to tell how a cost curves. */
-const CURVATURE_THINNING = 4;
 
 /**
  * Transforms of every volume onto `reference` (FLIRT's convention, one space: source and reference share the grid).
@@ -117,8 +111,7 @@ export async function estimateMotion(
   progress: (fraction: number) => void = () => {},
 ): Promise<(Matrix4 | undefined)[]> {
   const { grid } = series;
-  const sizes = stagesOf(grid, options.stages).map(({ mm }) => mm);
-  const references = even(pyramid(reference, grid, sizes)).map((level) => ({
+  const references = levelsOf(reference, grid, options).map((level) => ({
     ...level,
     data: shared(level.data),
   }));
