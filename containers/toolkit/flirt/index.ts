@@ -231,8 +231,8 @@ async function run(
       { grid: reference.grid, data: volumeOf(reference, 0), weight: weights.reference },
       { grid: image.grid, data: volumeOf(image, 0), weight: weights.source },
       { dof, cost, searchCost, bins, finest, init, search },
-      threads,
       progress,
+      threads,
     ).finally(() => threads.close());
     if (!Number.isFinite(found.cost))
       throw new ToolError(

@@ -83,8 +83,8 @@ export async function register(
   reference: Volume,
   source: Volume,
   options: RegisterOptions = DEFAULTS,
-  threads: Threads = new Threads(1),
   progress: (fraction: number, message: string) => void = () => {},
+  threads: Threads = new Threads(1),
 ): Promise<Candidate> {
   const { dof, cost, bins } = options;
   const sizes = levelSizes(reference.grid, source.grid, options.finest);
