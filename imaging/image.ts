@@ -21,6 +21,8 @@ export interface Image {
   /** Number of volumes; 1 for a 3-D image. */
   readonly volumes: number;
   readonly data: Float32Array;
+  /** Time between volumes in seconds, where it is known. */
+  readonly volumeSeconds?: number;
 }
 
 export function voxelCount(grid: Grid): number {

@@ -66,7 +66,7 @@ export type Interpolation = 'nearest' | 'linear' | 'spline';
 export function resample(
   data: Float32Array,
   source: Dims,
-  target: Grid,
+  target: Pick<Grid, 'dims'>,
   targetVoxelToSourceVoxel: Matrix4,
   interpolation: Interpolation = 'linear',
 ): Float32Array {

@@ -16,11 +16,13 @@ const gunzipAsync = promisify(gunzip);
 const gzipAsync = promisify(gzip);
 
 /** On-disk types this house writes. */
-export type StoredType = 'uint8' | 'int16' | 'float32';
+export type StoredType = 'uint8' | 'int16' | 'int32' | 'float32' | 'float64';
 const STORED: Record<StoredType, { code: number; bytes: number }> = {
   uint8: { code: 2, bytes: 1 },
   int16: { code: 4, bytes: 2 },
+  int32: { code: 8, bytes: 4 },
   float32: { code: 16, bytes: 4 },
+  float64: { code: 64, bytes: 8 },
 };
 
 /** On-disk types this house reads, by the header's datatype code. */
@@ -183,11 +185,26 @@ export async function readImage(path: string): Promise<Image> {
   // A slope of zero (or none) means: not scaled, and the intercept does not count either.
   const scaled = Number.isFinite(header.scl_slope) && header.scl_slope !== 0;
   const [slope, inter] = scaled ? [header.scl_slope, header.scl_inter || 0] : [1, 0];
+  const seconds = volumes > 1 ? secondsBetween(header) : undefined;
+  const time = seconds === undefined ? {} : { volumeSeconds: seconds };
   if (slope === 1 && inter === 0)
-    return { grid, volumes, data: voxels instanceof Float32Array ? voxels : new Float32Array(voxels) };
+    return {
+      grid,
+      volumes,
+      data: voxels instanceof Float32Array ? voxels : new Float32Array(voxels),
+      ...time,
+    };
   const data = new Float32Array(count);
   for (let i = 0; i < count; i++) data[i] = voxels[i] * slope + inter;
-  return { grid, volumes, data };
+  return { grid, volumes, data, ...time };
+}
+
+/** Time between volumes in seconds, where the header tells one; its unit may be s (or none), ms or us. */
+function secondsBetween({ pixDims, xyzt_units }: Header): number | undefined {
+  const step = pixDims[4];
+  if (!(step > 0 && Number.isFinite(step))) return undefined;
+  const unit = xyzt_units & 0x38;
+  return unit === 16 ? step / 1e3 : unit === 24 ? step / 1e6 : step;
 }
 
 function swapBytes(bytes: Buffer, width: number): void {
@@ -202,7 +219,7 @@ export interface WriteOptions {
   type?: StoredType;
   /** Up to 79 ASCII characters. */
   description?: string;
-  /** Time between volumes in seconds; stored in pixdim[4]. Default 1. */
+  /** Time between volumes in seconds; stored in pixdim[4]. Default: the image's own, else 1. */
   volumeSeconds?: number;
   /** What the values mean, by the NIfTI standard's or a tool's own code, with intent_p1..p3. Default none. */
   intent?: { code: number; parameters: readonly [number, number, number] };
@@ -233,7 +250,8 @@ export function encodeNifti(image: Image, options: WriteOptions = {}): Buffer {
   v.setInt16(72, 8 * bytes, le);
   const qform = options.qform ?? image.grid.affine;
   const { q, qfac } = quaternionOf({ ...image.grid, affine: qform });
-  const pixdim = [qfac, ...image.grid.voxelSizes, options.volumeSeconds ?? 1, 1, 1, 1];
+  const volumeSeconds = options.volumeSeconds ?? image.volumeSeconds ?? 1;
+  const pixdim = [qfac, ...image.grid.voxelSizes, volumeSeconds, 1, 1, 1];
   for (const [i, p] of pixdim.entries()) v.setFloat32(76 + 4 * i, p, le);
   v.setFloat32(108, 352, le);
   v.setFloat32(112, 1, le); // scl_slope
@@ -252,7 +270,12 @@ export function encodeNifti(image: Image, options: WriteOptions = {}): Buffer {
   else if (code === 4) {
     const target = new Int16Array(out.buffer, out.byteOffset + 352, n);
     for (let i = 0; i < n; i++) target[i] = Math.max(-32768, Math.min(32767, Math.round(image.data[i])));
-  } else {
+  } else if (code === 8) {
+    const target = new Int32Array(out.buffer, out.byteOffset + 352, n);
+    for (let i = 0; i < n; i++)
+      target[i] = Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.round(image.data[i])));
+  } else if (code === 64) new Float64Array(out.buffer, out.byteOffset + 352, n).set(image.data);
+  else {
     for (let i = 0; i < n; i++) out[352 + i] = Math.max(0, Math.min(255, Math.round(image.data[i])));
   }
   return out;

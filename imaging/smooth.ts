@@ -11,32 +11,45 @@ export function smooth(
   sigma: readonly [number, number, number],
 ): Float32Array {
   const out = Float32Array.from(data);
-  const stride = [1, dims[0], dims[0] * dims[1]];
-  for (let axis = 0; axis < 3; axis++) {
-    if (!(sigma[axis] > 1e-3) || dims[axis] === 1) continue;
-    const radius = Math.min(dims[axis] - 1, Math.ceil(4 * sigma[axis]));
-    const kernel = Float64Array.from({ length: radius + 1 }, (_, r) =>
-      Math.exp(-0.5 * (r / sigma[axis]) ** 2),
-    );
-    const n = dims[axis];
-    const s = stride[axis];
-    const line = new Float64Array(n);
-    const weightAt = new Float64Array(n);
-    for (let i = 0; i < n; i++)
-      for (let r = -radius; r <= radius; r++) if (i + r >= 0 && i + r < n) weightAt[i] += kernel[Math.abs(r)];
-    const [a, b] = [0, 1, 2].filter((x) => x !== axis);
-    for (let v = 0; v < dims[b]; v++)
-      for (let u = 0; u < dims[a]; u++) {
-        const start = u * stride[a] + v * stride[b];
-        for (let i = 0; i < n; i++) line[i] = out[start + i * s];
-        for (let i = 0; i < n; i++) {
-          let sum = 0;
-          const lo = Math.max(0, i - radius);
-          const hi = Math.min(n - 1, i + radius);
-          for (let q = lo; q <= hi; q++) sum += kernel[q < i ? i - q : q - i] * line[q];
-          out[start + i * s] = sum / weightAt[i];
-        }
-      }
-  }
+  for (const axis of [0, 1, 2] as const)
+    if (sigma[axis] > 1e-3 && dims[axis] > 1) smoothAxis(out, dims, axis, sigma[axis]);
   return out;
+}
+
+/** Smooths along one axis, in place. Whole rows of neighbouring lines go abreast, which memory likes. */
+function smoothAxis(data: Float32Array, dims: Dims, axis: 0 | 1 | 2, sigma: number): void {
+  const n = dims[axis];
+  const radius = Math.min(n - 1, Math.ceil(4 * sigma));
+  const kernel = Float64Array.from({ length: 2 * radius + 1 }, (_, r) =>
+    Math.exp(-0.5 * ((r - radius) / sigma) ** 2),
+  );
+  const weightAt = new Float64Array(n);
+  for (let i = 0; i < n; i++)
+    for (let r = -radius; r <= radius; r++) if (i + r >= 0 && i + r < n) weightAt[i] += kernel[r + radius];
+  // Along x the bundle is a row's neighbours in y, laid abreast.
+  const width = axis === 0 ? dims[1] : dims[0];
+  // Distances between a line's voxels, between lines of a bundle and between bundles.
+  const step = axis === 0 ? 1 : axis === 1 ? dims[0] : dims[0] * dims[1];
+  const across = axis === 0 ? dims[0] : 1;
+  const next = axis === 2 ? dims[0] : dims[0] * dims[1];
+  const bundles = axis === 2 ? dims[1] : data.length / next;
+  const lines = new Float64Array(n * width);
+  const sum = new Float64Array(width);
+  for (let bundle = 0; bundle < bundles; bundle++) {
+    const start = bundle * next;
+    for (let i = 0; i < n; i++)
+      for (let v = 0; v < width; v++) lines[i * width + v] = data[start + i * step + v * across];
+    for (let i = 0; i < n; i++) {
+      const lo = Math.max(0, i - radius);
+      const hi = Math.min(n - 1, i + radius);
+      sum.fill(0);
+      for (let q = lo; q <= hi; q++) {
+        const k = kernel[q - i + radius];
+        const from = q * width;
+        for (let v = 0; v < width; v++) sum[v] += k * lines[from + v];
+      }
+      const o = start + i * step;
+      for (let v = 0; v < width; v++) data[o + v * across] = sum[v] / weightAt[i];
+    }
+  }
 }

@@ -1,5 +1,5 @@
 /** Files every tool of the toolkit reads and writes: images by FSL's rules of naming, matrices, rows of numbers. */
-import { access, readFile, writeFile } from 'node:fs/promises';
+import { access, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import type { Matrix4 } from '../../imaging/affine.ts';
 import type { Image } from '../../imaging/image.ts';
 import { readImage } from '../../imaging/nifti.ts';
@@ -60,9 +60,23 @@ export function formatMatrix(m: Matrix4): string {
     .join('');
 }
 
-/** Writes a 4 x 4 FLIRT matrix. */
+/** Writes a text file, whole or not at all: aside, then renamed. */
+export async function writeText(path: string, text: string): Promise<void> {
+  const aside = `${path}.${process.pid}.part`;
+  try {
+    await writeFile(aside, text);
+    await rename(aside, path);
+  } catch (error) {
+    await rm(aside, { force: true }).catch(() => {});
+    throw new ToolError(
+      `${path}: cannot be written (${(error as Error).message}). Check that its folder exists, is writable and has space.`,
+    );
+  }
+}
+
+/** Writes a 4 x 4 FLIRT matrix, whole or not at all. */
 export async function writeMatrix(path: string, m: Matrix4): Promise<void> {
-  await writeFile(path, formatMatrix(m));
+  await writeText(path, formatMatrix(m));
 }
 
 /** One row of acqparams.txt: what topup and eddy must know of an acquisition. */

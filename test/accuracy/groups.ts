@@ -4,7 +4,9 @@ import { canon } from './canon.ts';
 import { cohort } from './cohort.ts';
 import { dtifit } from './dtifit.ts';
 import type { Group } from './figure.ts';
+import { flirt } from './flirt.ts';
+import { mcflirt } from './mcflirt.ts';
 import { registration } from './registration.ts';
 import { topup } from './topup.ts';
 
-export const groups: readonly Group[] = [topup, bet, dtifit, registration, canon, cohort];
+export const groups: readonly Group[] = [topup, mcflirt, bet, dtifit, flirt, registration, canon, cohort];

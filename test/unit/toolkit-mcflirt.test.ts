@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readMatrix, readTable } from '../../containers/toolkit/files.ts';
+import { pyramid } from '../../containers/toolkit/flirt/pyramid.ts';
 import {
   centreOfMass,
   perturb,
@@ -12,7 +13,9 @@ import {
   rmsDeviation,
 } from '../../containers/toolkit/flirt/transform.ts';
 import { estimateMotion } from '../../containers/toolkit/mcflirt/correct.ts';
+import { even } from '../../containers/toolkit/mcflirt/even.ts';
 import { mcflirt } from '../../containers/toolkit/mcflirt/index.ts';
+import { Threads } from '../../containers/toolkit/threads.ts';
 import { parseOptions } from '../../containers/toolkit/tool.ts';
 import { chain, identity, invert, type Matrix4, transformPoint } from '../../imaging/affine.ts';
 import {
@@ -145,19 +148,74 @@ describe('mcflirt', () => {
     expect(rmsDeviation(chain(invert(truth[6]), truth[0]), between, centre)).toBeLessThan(0.15);
   });
 
-  it('sees through changing contrast with mutual information', () => {
+  it('sees through changing contrast with mutual information', async () => {
     const data = series.data.slice();
     // Inverts the contrast inside the head in volumes before the middle, as diffusion weighting does to fluid.
     for (let i = 0; i < 3 * voxelCount(GRID); i++) if (data[i] > 30) data[i] = 220 - data[i];
-    const found = estimateMotion({ ...series, data }, volumeOf(series, 3), 3, {
-      cost: 'mutualinfo',
-      dof: 6,
-      bins: 128,
-      stages: 3,
-      smooth: 1,
-    });
+    const found = await estimateMotion(
+      { ...series, data },
+      volumeOf(series, 3),
+      3,
+      {
+        cost: 'mutualinfo',
+        dof: 6,
+        bins: 128,
+        stages: 3,
+        smooth: 1,
+      },
+      new Threads(1),
+    );
     for (const [t, m] of found.entries())
       expect(rmsDeviation(truth[t], m as Matrix4, centre)).toBeLessThan(0.4);
+  });
+
+  it('writes names, time step and mean as FSL does, and leaves no part of a file', async () => {
+    const short = {
+      ...series,
+      volumes: 3,
+      data: series.data.slice(2 * voxelCount(GRID), 5 * voxelCount(GRID)),
+    };
+    await writeImage(at('short.nii.gz'), short, { volumeSeconds: 3.2 });
+    await mkdir(at('s.mat'));
+    await writeFile(at('s.mat/MAT_0007'), 'of an earlier, longer series');
+    const stages = ['-stages', '1', '-meanvol', '-rmsabs', '-rmsrel', '-mats', '-plots'];
+    await run('-in', at('short'), '-out', at('s'), ...stages, '-sinc_final', '--nthr=1');
+    expect((await readdir(at('s.mat'))).sort()).toEqual(['MAT_0000', 'MAT_0001', 'MAT_0002']);
+    const names = (await readdir(folder)).filter((name) => name.startsWith('s'));
+    for (const end of [
+      '.nii.gz',
+      '.par',
+      '_abs.rms',
+      '_abs_mean.rms',
+      '_rel.rms',
+      '_rel_mean.rms',
+      '_mean_reg.nii.gz',
+    ])
+      expect(names).toContain(`s${end}`);
+    expect(names.filter((name) => name.includes('.part'))).toEqual([]);
+    expect((await readImage(at('s.nii.gz'))).volumeSeconds).toBeCloseTo(3.2, 5);
+    // Without -meanvol the reference itself does not move, to the last digit.
+    await run('-in', at('short'), '-out', at('r'), '-refvol', '1', '-stages', '1', '-mats');
+    expect([...(await readMatrix(at('r.mat/MAT_0001')))]).toEqual([...identity()]);
+  });
+
+  it('evens out the shades of a coil, whatever they lie on', () => {
+    const plain = volumeOf(series, 3);
+    // Some 50 % from end to end of the head along x and along z.
+    const shade = plain.map((_, o) => 1 + 0.8 * ((o % 48) / 47) + 0.8 * (Math.floor(o / 48 / 56) / 41));
+    const levels = (data: Float32Array) => even(pyramid(data, GRID, [8, 4]));
+    const [bare, shaded] = [levels(plain)[1], levels(plain.map((v, o) => v * shade[o]))[1]];
+    /** Spread of a ratio over the head, relative to its mean. */
+    const spread = (ratio: (o: number) => number) => {
+      const values = [...plain.keys()].filter((o) => plain[o] > 50).map(ratio);
+      const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
+      return Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length) / mean;
+    };
+    expect(spread((o) => shade[o])).toBeGreaterThan(0.1);
+    // What is left lies at the head's edge, where tissue is on one side only.
+    expect(spread((o) => shaded.data[o] / bare.data[o])).toBeLessThan(0.045);
+    const empty = even(pyramid(new Float32Array(plain.length), GRID, [8, 4]));
+    expect(empty[1].data.every((v) => v === 0)).toBe(true);
   });
 
   it('tells the user what is wrong', async () => {
@@ -168,6 +226,8 @@ describe('mcflirt', () => {
       /hole: volume 5 cannot be registered/,
     );
     await expect(run('-in', at('dwi'), '-refvol', '7')).rejects.toThrow(/-refvol 7.*0 to 6/);
+    await expect(run('-in', at('dwi'), '-nn_final', '-sinc_final')).rejects.toThrow(/exclude each other/);
+    await expect(run('-in', at('dwi'), '--nthr=x')).rejects.toThrow(/--nthr=x/);
     await expect(run('-in', at('dwi'), '-stages', '5')).rejects.toThrow(/-stages 5/);
     await expect(run('-in', at('dwi'), '-refvol', '1', '-meanvol')).rejects.toThrow(/exclude each other/);
     expect(existsSync(at('hole_mcf.nii.gz'))).toBe(false);
@@ -179,13 +239,19 @@ describe.skipIf(!existsSync(canon))('mcflirt on a real scan (shared/data/canon)'
     const scan = await readImage(canon);
     const n = voxelCount(scan.grid);
     const dwi: Image = { grid: scan.grid, volumes: 5, data: scan.data.subarray(n, 6 * n) };
-    const found = estimateMotion(dwi, volumeOf(dwi, 2), 2, {
-      cost: 'normcorr',
-      dof: 6,
-      bins: 256,
-      stages: 3,
-      smooth: 1,
-    });
+    const found = await estimateMotion(
+      dwi,
+      volumeOf(dwi, 2),
+      2,
+      {
+        cost: 'normcorr',
+        dof: 6,
+        bins: 256,
+        stages: 3,
+        smooth: 1,
+      },
+      new Threads(1),
+    );
     const centre = centreOfMass(volumeOf(dwi, 2), scan.grid);
     for (const m of found) {
       const par = rigidParameters(m as Matrix4, centre);

@@ -1,21 +1,37 @@
 /** Resampling of images through a FLIRT matrix. */
-import { invert, type Matrix4, multiply } from '../../../imaging/affine.ts';
+import { chain, invert, type Matrix4, multiply } from '../../../imaging/affine.ts';
 import {
   type Dims,
   type Grid,
+  gridFromAffine,
   type Image,
   volumeOf,
   voxelCount,
   voxelToFsl,
 } from '../../../imaging/image.ts';
 import { type Interpolation, resample } from '../../../imaging/interpolate.ts';
+import type { StoredType } from '../../../imaging/nifti.ts';
 import { SIGMA_TO_FWHM, smooth } from '../../../imaging/smooth.ts';
+import { resampleSinc } from './sinc.ts';
 
-/** FSL's words for the ways of sampling. */
-export const INTERPOLATIONS: ReadonlyMap<string, Interpolation> = new Map([
+/** Ways of sampling an output. */
+export type Sampling = Interpolation | 'sinc';
+
+/** FSL's words for them. */
+export const INTERPOLATIONS: ReadonlyMap<string, Sampling> = new Map<string, Sampling>([
   ['trilinear', 'linear'],
   ['nearestneighbour', 'nearest'],
   ['spline', 'spline'],
+  ['sinc', 'sinc'],
+]);
+
+/** FSL's words for the types of an output's voxels. */
+export const DATATYPES: ReadonlyMap<string, StoredType> = new Map<string, StoredType>([
+  ['char', 'uint8'],
+  ['short', 'int16'],
+  ['int', 'int32'],
+  ['float', 'float32'],
+  ['double', 'float64'],
 ]);
 
 /** Matrix from target voxel indices to source voxel indices, of a transform in FLIRT's convention. */
@@ -24,7 +40,20 @@ export function samplingMatrix(source: Grid, target: Grid, transform: Matrix4): 
 }
 
 /**
- * One volume on another grid. Spline overshoots are clamped to the volume's own range, as FSL does.
+ * A reference's grid with isotropic voxels of `mm` in the same scaled-voxel space, so that a matrix to the one is a
+ * matrix to the other.
+ */
+export function isotropic(reference: Grid, mm: number): Grid {
+  const dims = reference.dims.map((n, a) =>
+    Math.max(1, Math.ceil((n * reference.voxelSizes[a]) / mm - 1e-6)),
+  ) as [number, number, number];
+  // The sign of the affine's determinant tells of the flip of x: it is the reference's.
+  const scaled = voxelToFsl({ dims, voxelSizes: [mm, mm, mm], affine: reference.affine });
+  return gridFromAffine(dims, chain(reference.affine, invert(voxelToFsl(reference)), scaled));
+}
+
+/**
+ * One volume on another grid. Overshoots of spline and sinc are clamped to the volume's own range, as FSL does.
  * @param transform source to target, scaled-voxel mm
  */
 export function applyTransform(
@@ -32,10 +61,14 @@ export function applyTransform(
   source: Grid,
   target: Grid,
   transform: Matrix4,
-  interpolation: Interpolation,
+  interpolation: Sampling,
 ): Float32Array {
-  const out = resample(data, source.dims, target, samplingMatrix(source, target, transform), interpolation);
-  if (interpolation === 'spline') clamp(out, data);
+  const m = samplingMatrix(source, target, transform);
+  const out =
+    interpolation === 'sinc'
+      ? resampleSinc(data, source.dims, target, m)
+      : resample(data, source.dims, target, m, interpolation);
+  if (interpolation === 'spline' || interpolation === 'sinc') clamp(out, data);
   return out;
 }
 
@@ -59,7 +92,7 @@ export function applyToImage(
   image: Image,
   target: Grid,
   transform: Matrix4,
-  interpolation: Interpolation,
+  interpolation: Sampling,
   blurOnDownsampling = true,
 ): Image {
   const n = voxelCount(target);
@@ -76,7 +109,7 @@ export function applyToImage(
     const values = blur ? smooth(volume, image.grid.dims, sigma) : volume;
     data.set(applyTransform(values, image.grid, target, transform, interpolation), t * n);
   }
-  return { grid: target, volumes: image.volumes, data };
+  return { ...image, grid: target, data };
 }
 
 /** Replaces values that are no numbers by 0, in place: one of them would spread through every blur and sum. */

@@ -1,10 +1,11 @@
 /** FLIRT's command line: linear registration of two images, and resampling through a given transform. */
 import { invert, type Matrix4, multiply } from '../../../imaging/affine.ts';
-import { type Grid, type Image, volumeOf, voxelToFsl } from '../../../imaging/image.ts';
+import { type Grid, type Image, sameGrid, volumeOf, voxelToFsl } from '../../../imaging/image.ts';
 import { writeImage } from '../../../imaging/nifti.ts';
 import { loadImage, readMatrix, writeMatrix } from '../files.ts';
+import { THREADS_FLAG, Threads, threadsOf } from '../threads.ts';
 import { imageOutput, type Options, type Tool, ToolError } from '../tool.ts';
-import { applyToImage, INTERPOLATIONS, isVolume, withoutNaN } from './apply.ts';
+import { applyToImage, DATATYPES, INTERPOLATIONS, isotropic, isVolume, withoutNaN } from './apply.ts';
 import { COSTS, type CostName } from './cost.ts';
 import { DEFAULTS, register } from './register.ts';
 import type { SearchRange } from './search.ts';
@@ -26,8 +27,23 @@ const flags = {
     help: 'matrix to start from; degrees of freedom count on top of it',
   },
   applyxfm: { names: ['-applyxfm'], help: 'apply -init (or the headers, with -usesqform); do not register' },
+  applyisoxfm: {
+    names: ['-applyisoxfm'],
+    value: 'mm',
+    help: 'as -applyxfm, onto isotropic voxels of this size over the field of view of -ref',
+  },
   usesqform: { names: ['-usesqform'], help: 'start from the orientation in the headers' },
   dof: { names: ['-dof'], value: '6|7|9|12', help: 'degrees of freedom (default 12)' },
+  refweight: {
+    names: ['-refweight'],
+    value: 'image',
+    help: 'how much each voxel of -ref counts, 0 or more; on its grid',
+  },
+  inweight: {
+    names: ['-inweight'],
+    value: 'image',
+    help: 'how much each voxel of -in counts, 0 or more; on its grid',
+  },
   cost: { names: ['-cost'], value: COSTS.join('|'), help: 'cost function (default corratio)' },
   searchcost: {
     names: ['-searchcost'],
@@ -51,7 +67,14 @@ const flags = {
     value: [...INTERPOLATIONS.keys()].join('|'),
     help: 'sampling of -out (default trilinear)',
   },
+  datatype: {
+    names: ['-datatype'],
+    value: [...DATATYPES.keys()].join('|'),
+    help: 'type of the voxels of -out (default float)',
+  },
   noresampblur: { names: ['-noresampblur'], help: 'do not blur -out where its voxels are larger' },
+  schedule: { names: ['-schedule'], value: 'file', help: 'not supported: see -dof, -nosearch, -minsampling' },
+  threads: THREADS_FLAG,
 } as const;
 type Key = keyof typeof flags;
 
@@ -73,7 +96,7 @@ export function oneOf<T extends string>(
 
 function positive(
   options: Options<Key>,
-  key: 'coarsesearch' | 'finesearch' | 'minsampling' | 'bins',
+  key: 'applyisoxfm' | 'coarsesearch' | 'finesearch' | 'minsampling' | 'bins',
   fallback: number,
 ): number {
   const value = options.number(key, fallback);
@@ -117,7 +140,7 @@ export function headerTransform(source: Grid, reference: Grid): Matrix4 {
   );
 }
 
-/** An image whose first volume can be registered. */
+/** An image without voxels that are no numbers. */
 async function loadVolume(name: string): Promise<Image> {
   const image = await loadImage(name);
   withoutNaN(image.data);
@@ -136,10 +159,31 @@ function requireContrast(image: Image, name: string): void {
     );
 }
 
+/** Weights for the voxels of an image, of its first volume; undefined where none are asked for. */
+async function loadWeight(
+  name: string | undefined,
+  of: Grid,
+  ofName: string,
+): Promise<Float32Array | undefined> {
+  if (name === undefined) return undefined;
+  const image = await loadVolume(name);
+  if (!sameGrid(image.grid, of))
+    throw new ToolError(`${name}: is not on the grid of ${ofName}. Resample it first (flirt -applyxfm).`);
+  const weight = volumeOf(image, 0);
+  if (weight.some((w) => w < 0))
+    throw new ToolError(`${name}: has weights below 0. Clip them (fslmaths -thr 0).`);
+  if (!weight.some((w) => w > 0)) throw new ToolError(`${name}: all weights are 0: nothing would count.`);
+  return weight;
+}
+
 async function run(
   options: Options<Key>,
   progress: (fraction: number, message: string) => void,
 ): Promise<void> {
+  if (options.has('schedule'))
+    throw new ToolError(
+      `-schedule ${options.get('schedule')}: schedules are not supported. Say what it is for by -dof, -nosearch, -searchrx/y/z or -minsampling.`,
+    );
   const [inName, refName] = [options.get('in') as string, options.get('ref') as string];
   const [out, omat] = [options.get('out'), options.get('omat')];
   if (out === undefined && omat === undefined)
@@ -151,6 +195,9 @@ async function run(
   const interpolation = INTERPOLATIONS.get(
     oneOf(options.get('interp'), [...INTERPOLATIONS.keys()], 'trilinear', '-interp'),
   );
+  const type = DATATYPES.get(oneOf(options.get('datatype'), [...DATATYPES.keys()], 'float', '-datatype'));
+  const isotropicMm = options.has('applyisoxfm') ? positive(options, 'applyisoxfm', 1) : undefined;
+  const threadCount = threadsOf('flirt', options);
   const cost: CostName = oneOf(options.get('cost'), COSTS, DEFAULTS.cost, '-cost');
   const searchCost: CostName = oneOf(options.get('searchcost'), COSTS, DEFAULTS.searchCost, '-searchcost');
   const dof = degreesOfFreedom(options);
@@ -168,18 +215,25 @@ async function run(
         ? headerTransform(image.grid, reference.grid)
         : undefined;
   let transform: Matrix4;
-  if (options.has('applyxfm')) {
-    if (!init) throw new ToolError('-applyxfm needs the transform: give -init, or -usesqform.');
+  if (options.has('applyxfm') || isotropicMm !== undefined) {
+    if (!init)
+      throw new ToolError('-applyxfm and -applyisoxfm need the transform: give -init, or -usesqform.');
     transform = init;
   } else {
     requireContrast(image, inName);
     requireContrast(reference, refName);
-    const found = register(
-      { grid: reference.grid, data: volumeOf(reference, 0) },
-      { grid: image.grid, data: volumeOf(image, 0) },
+    const weights = {
+      reference: await loadWeight(options.get('refweight'), reference.grid, refName),
+      source: await loadWeight(options.get('inweight'), image.grid, inName),
+    };
+    const threads = new Threads(threadCount);
+    const found = await register(
+      { grid: reference.grid, data: volumeOf(reference, 0), weight: weights.reference },
+      { grid: image.grid, data: volumeOf(image, 0), weight: weights.source },
       { dof, cost, searchCost, bins, finest, init, search },
       progress,
-    );
+      threads,
+    ).finally(() => threads.close());
     if (!Number.isFinite(found.cost))
       throw new ToolError(
         `${inName} and ${refName} do not overlap enough to be registered. Check both, or -init.`,
@@ -187,11 +241,12 @@ async function run(
     transform = found.matrix;
   }
   if (omat !== undefined) await writeMatrix(omat, transform);
-  if (out !== undefined)
-    await writeImage(
-      imageOutput(out),
-      applyToImage(image, reference.grid, transform, interpolation ?? 'linear', !options.has('noresampblur')),
-    );
+  if (out !== undefined) {
+    const target = isotropicMm === undefined ? reference.grid : isotropic(reference.grid, isotropicMm);
+    const blur = !options.has('noresampblur');
+    const moved = applyToImage(image, target, transform, interpolation ?? 'linear', blur);
+    await writeImage(imageOutput(out), moved, { type });
+  }
   progress(1, 'done');
 }
 

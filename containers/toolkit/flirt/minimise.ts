@@ -9,8 +9,6 @@ export interface MinimiseOptions {
   readonly tolerance: number;
   /** Most evaluations of the function. */
   readonly evaluations: number;
-  /** Inverse Hessian (row-major n x n) about the minimum, where it is known beforehand: the first steps are then full ones. */
-  readonly inverse?: Float64Array;
 }
 
 /** ARMIJO: least share of the promised decrease that a step must bring. */
@@ -32,10 +30,10 @@ export function minimise(
   let value = f(p, gradient);
   if (!Number.isFinite(value)) return { p, value };
   let evaluations = 1;
-  const inverse = options.inverse?.slice() ?? new Float64Array(n * n);
+  const inverse = new Float64Array(n * n);
   const direction = new Float64Array(n);
   const hy = new Float64Array(n);
-  let fresh = options.inverse === undefined;
+  let fresh = true;
   while (evaluations < options.evaluations) {
     const steepness = Math.hypot(...gradient);
     if (!(steepness > 0)) break;

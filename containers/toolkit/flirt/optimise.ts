@@ -1,5 +1,4 @@
 /** Local optimization of a transform at one level. */
-import { CholeskyDecomposition, Matrix } from 'ml-matrix';
 import { invert, type Matrix4, multiply } from '../../../imaging/affine.ts';
 import { minimise } from './minimise.ts';
 import type { Level } from './pyramid.ts';
@@ -12,13 +11,17 @@ export interface Candidate {
   readonly cost: number;
 }
 
-/** A similarity between two levels, by transforms in FLIRT's convention. */
-export interface Registration {
+/** Two levels to be laid on one another; a message that threads can take. */
+export interface Pair {
   readonly reference: Level;
   readonly source: Level;
-  readonly similarity: Similarity;
   /** Centre of mass of the source in its scaled-voxel mm: rotations are about its image. */
   readonly centre: Point;
+}
+
+/** How alike they are, by transforms in FLIRT's convention. */
+export interface Registration extends Pair {
+  readonly similarity: Similarity;
 }
 
 /** Matrix from reference-level voxels to source-level voxels under a transform. */
@@ -65,48 +68,21 @@ function costAbout(r: Registration, start: Matrix4, dof: Dof) {
 /**
  * The best transform near `start`.
  * @param tolerance in mm at the head's surface
- * @param inverse inverse Hessian from {@link curvature} of a like registration: saves half of the evaluations
+ * @param firstStep in mm at the head's surface; default: a quarter of the level's voxel
  */
 export function optimise(
   r: Registration,
   start: Matrix4,
   dof: Dof,
   tolerance: number,
-  { evaluations = 60, inverse }: { evaluations?: number; inverse?: Float64Array } = {},
+  { evaluations = 60, firstStep = r.reference.mm / 4 }: { evaluations?: number; firstStep?: number } = {},
 ): Candidate {
   const { cost, transformAt, count } = costAbout(r, start, dof);
   const { p, value } = minimise(cost, new Float64Array(count), {
-    firstStep: Math.max(tolerance, r.reference.mm / 4),
+    firstStep: Math.max(tolerance, firstStep),
     longestStep: 2 * r.reference.mm,
     tolerance,
     evaluations,
-    inverse,
   });
   return { matrix: transformAt(p), cost: value };
-}
-
-/**
- * Inverse Hessian of the cost about an optimum, from differences of gradients a fraction of a voxel apart; undefined
- * where the cost does not curve upwards in all directions.
- */
-export function curvature(r: Registration, optimum: Matrix4, dof: Dof): Float64Array | undefined {
-  const { cost, count } = costAbout(r, optimum, dof);
-  const step = r.reference.mm / 4;
-  const gradients = [-step, step].map((d) =>
-    Array.from({ length: count }, (_, i) => {
-      const p = new Float64Array(count);
-      p[i] = d;
-      const gradient = new Float64Array(count);
-      return Number.isFinite(cost(p, gradient)) ? gradient : gradient.fill(Number.NaN);
-    }),
-  );
-  const hessian = new Matrix(count, count);
-  for (let i = 0; i < count; i++)
-    for (let j = 0; j < count; j++) {
-      const of = (a: number, b: number) => gradients[1][a][b] - gradients[0][a][b];
-      hessian.set(i, j, (of(i, j) + of(j, i)) / (4 * step));
-    }
-  const cholesky = new CholeskyDecomposition(hessian);
-  if (!cholesky.isPositiveDefinite()) return undefined;
-  return Float64Array.from(cholesky.solve(Matrix.eye(count)).to1DArray());
 }

@@ -4,17 +4,20 @@
  */
 import { type Matrix4, transformPoint } from '../../../imaging/affine.ts';
 import type { Grid } from '../../../imaging/image.ts';
+import { shared, Threads } from '../threads.ts';
 import type { CostName } from './cost.ts';
-import { type Candidate, evaluate, optimise, type Registration } from './optimise.ts';
+import { type Comparison, type Optimisation, optimiseJob } from './jobs.ts';
+import type { Candidate } from './optimise.ts';
 import { type Level, pyramid, voxelSize } from './pyramid.ts';
 import { alignCentres, distinct, type SearchRange, search } from './search.ts';
-import { createSimilarity } from './similarity.ts';
-import { centreOfMass, type Dof, rotateAbout } from './transform.ts';
+import { centreOfMass, type Dof, type Point } from './transform.ts';
 
 /** One volume. */
 export interface Volume {
   readonly grid: Grid;
   readonly data: Float32Array;
+  /** How much each voxel counts, 0 or more; absent: all alike. */
+  readonly weight?: Float32Array;
 }
 
 export interface RegisterOptions {
@@ -64,74 +67,102 @@ export function binsAt(level: Level, bins: number): number {
   return Math.max(8, Math.round(bins / level.mm));
 }
 
+/** Tolerances as shares of a level's voxel: of what the next level will improve, and of the last one. */
+const COARSE = 0.05;
+const FINE = 0.001;
+
+/** While several candidates are compared, every so many rows are sampled: they tell where minima lie. */
+const THINNING = 2;
+
 /**
  * Registers `source` to `reference`.
  * @returns the transform in FLIRT's convention (source to reference, scaled-voxel mm) and its cost at the finest
  * level; a cost of Infinity says that no transform was found: too little overlap or no contrast
  */
-export function register(
+export async function register(
   reference: Volume,
   source: Volume,
   options: RegisterOptions = DEFAULTS,
   progress: (fraction: number, message: string) => void = () => {},
-): Candidate {
+  threads: Threads = new Threads(1),
+): Promise<Candidate> {
   const { dof, cost, bins } = options;
   const sizes = levelSizes(reference.grid, source.grid, options.finest);
-  const references = pyramid(reference.data, reference.grid, sizes);
-  const sources = pyramid(source.data, source.grid, sizes);
-  const centre = centreOfMass(source.data, source.grid);
-  const at = (level: number, costName: CostName): Registration => ({
+  const levelsOf = ({ grid, data, weight }: Volume) => pyramid(data, grid, sizes, weight).map(sharedLevel);
+  const references = levelsOf(reference);
+  const sources = levelsOf(source);
+  // Weights of one image only leave out what the other's centre would still count.
+  const weighted = Boolean(reference.weight && source.weight);
+  const centre = massOf(source, weighted);
+  const at = (level: number, costName: CostName, thinning: number): Comparison => ({
     reference: references[level],
     source: sources[level],
     centre,
-    similarity: createSimilarity(
-      references[level],
-      costName,
-      binsAt(references[level], bins),
-    )(sources[level]),
+    cost: costName,
+    bins: binsAt(references[level], bins),
+    thinning,
   });
-  const start = options.init ?? alignCentres(centre, centreOfMass(reference.data, reference.grid));
+  const start = options.init ?? alignCentres(centre, massOf(reference, weighted));
   const coarseDof: Dof = dof === 6 ? 6 : 7;
 
   let candidates: Candidate[] = [{ matrix: start, cost: Number.POSITIVE_INFINITY }];
   if (options.search) {
     const startCentre = transformPoint(start, ...centre);
-    candidates = search(at(0, options.searchCost), start, startCentre, options.search, coarseDof, (f) =>
+    const searched = at(0, options.searchCost, THINNING);
+    candidates = await search(searched, start, startCentre, options.search, coarseDof, threads, (f) =>
       progress(0.5 * f, 'search over rotations'),
-    ).slice(0, 4);
-    if (candidates.length === 0) return { matrix: start, cost: Number.POSITIVE_INFINITY };
-  }
-  for (let level = 0; level < sizes.length; level++) {
-    progress(0.5 + (0.5 * level) / sizes.length, `optimization at ${Number(sizes[level].toPrecision(3))} mm`);
-    const r = at(level, cost);
-    const mm = sizes[level];
-    const last = level === sizes.length - 1;
-    // Freedom comes step by step, as in the paper: scales and skews only once the heads lie on one another.
-    const freedoms = LADDER.filter((d) =>
-      level === 0 && !last ? d === coarseDof : level === 1 ? d >= coarseDof && d <= dof : d === dof,
     );
-    if (level === 1 && options.search) candidates = candidates.map((c) => bestTurn(r, c, options.search));
-    candidates = candidates
-      .map((c) => freedoms.reduce((m, d) => optimise(r, m.matrix, d, (last ? 0.001 : 0.02) * mm), c))
-      .sort((a, b) => a.cost - b.cost);
-    candidates = level === 0 ? distinct(candidates, centre, mm / 2).slice(0, 3) : candidates.slice(0, 1);
-    if (candidates.length === 0) return { matrix: start, cost: Number.POSITIVE_INFINITY };
+    candidates = candidates.slice(0, 4);
   }
-  return candidates[0];
+  const improve = async (from: readonly Candidate[], task: Omit<Optimisation, 'starts'>) => {
+    const tasks = from.map(({ matrix }) => ({ ...task, starts: [matrix] }));
+    return (await threads.map(optimiseJob, tasks)).flat().sort((a, b) => a.cost - b.cost);
+  };
+  for (let level = 0; level < sizes.length && candidates.length > 0; level++) {
+    const mm = sizes[level];
+    progress(0.5 + (0.5 * level) / sizes.length, `optimization at ${Number(mm.toPrecision(3))} mm`);
+    const last = level === sizes.length - 1;
+    if (level <= 1) {
+      // Freedom comes step by step, as in the paper: scales and skews only once the heads lie on one another.
+      const freedoms = LADDER.filter((d) => d >= coarseDof && d <= dof);
+      candidates = await improve(candidates, {
+        comparison: at(level, cost, THINNING),
+        freedoms: level === 0 && !last ? [coarseDof] : freedoms,
+        tolerance: COARSE * mm,
+        turns: level === 1 && options.search ? turnsOf(options.search) : [],
+      });
+      if (level === 0 && !last) candidates = distinct(candidates, centre, mm / 2).slice(0, 3);
+    }
+    if (level > 1 || last)
+      candidates = await improve(candidates.slice(0, 1), {
+        comparison: at(level, cost, 1),
+        freedoms: [dof],
+        tolerance: (last ? FINE : COARSE) * mm,
+      });
+  }
+  return candidates[0] ?? { matrix: start, cost: Number.POSITIVE_INFINITY };
 }
 
-/** The best of a candidate and its rotations by half a fine step each way: a coarse optimum may lie beside the true one. */
-function bestTurn(r: Registration, c: Candidate, range?: SearchRange): Candidate {
-  let best: Candidate = { matrix: c.matrix, cost: evaluate(r, c.matrix) };
-  if (!range) return best;
-  for (const axis of ['x', 'y', 'z'] as const)
-    for (const angle of [-range.fine / 2, range.fine / 2]) {
-      if (range[axis][0] === range[axis][1]) continue;
-      const turn: [number, number, number] = [0, 0, 0];
-      turn[axis === 'x' ? 0 : axis === 'y' ? 1 : 2] = angle;
-      const matrix = rotateAbout(c.matrix, turn, r.centre);
-      const cost = evaluate(r, matrix);
-      if (cost < best.cost) best = { matrix, cost };
-    }
-  return best;
+/** Centre of mass, of what counts where `weighted`. */
+function massOf({ grid, data, weight }: Volume, weighted: boolean): Point {
+  return centreOfMass(weighted && weight ? data.map((v, o) => v * weight[o]) : data, grid);
+}
+
+function sharedLevel(level: Level): Level {
+  return { ...level, data: shared(level.data), weight: level.weight && shared(level.weight) };
+}
+
+/** Half a fine step each way about each axis: a coarse optimum may lie beside the true one. */
+function turnsOf(range: SearchRange): [number, number, number][] {
+  const half = range.fine / 2;
+  return (['x', 'y', 'z'] as const)
+    .flatMap((axis, a) =>
+      range[axis][0] === range[axis][1]
+        ? []
+        : [
+            [a, half],
+            [a, -half],
+          ],
+    )
+    .map(([a, angle]) => [0, 1, 2].map((i) => (i === a ? angle : 0)) as [number, number, number]);
 }

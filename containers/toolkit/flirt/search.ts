@@ -2,8 +2,10 @@
  * Where to start: a search over rotations at the coarsest level, so that the final optimum does not depend on how the
  * heads lie (Jenkinson & Smith 2001, section 5: coarse grid, fine grid, local minima, optimization of each).
  */
-import { type Matrix4, translation } from '../../../imaging/affine.ts';
-import { type Candidate, evaluate, optimise, type Registration } from './optimise.ts';
+import { type Matrix4, transformPoint, translation } from '../../../imaging/affine.ts';
+import { pieces, type Threads } from '../threads.ts';
+import { type Comparison, costsJob, optimiseJob } from './jobs.ts';
+import type { Candidate } from './optimise.ts';
 import { type Dof, type Point, rmsDeviation, rotateAbout } from './transform.ts';
 
 /** Range of rotations about x, y and z, in radians. */
@@ -19,6 +21,11 @@ export interface SearchRange {
 
 /** At most so many minima of the fine grid are optimized. */
 const MOST_MINIMA = 10;
+
+/** Work is cut into so many pieces, whatever the number of threads. */
+const PIECES = 4;
+const share = <T>(items: readonly T[]) =>
+  pieces(items.length, Math.ceil(items.length / PIECES)).map(([first, end]) => items.slice(first, end));
 
 function angles([low, high]: readonly [number, number], step: number): number[] {
   const steps = Math.max(0, Math.ceil((high - low) / step - 1e-9));
@@ -40,40 +47,43 @@ function bracket(grid: readonly number[], a: number): [number, number] {
  * @param dof of the optimization of each candidate; more than 6 lets the search scale
  * @param startCentre image of the source's centre of mass under `start`
  */
-export function search(
-  r: Registration,
+export async function search(
+  comparison: Comparison,
   start: Matrix4,
   startCentre: Point,
   range: SearchRange,
   dof: Dof,
+  threads: Threads,
   progress: (fraction: number) => void,
-): Candidate[] {
+): Promise<Candidate[]> {
+  const { centre } = comparison;
   const coarse = [
     angles(range.x, range.coarse),
     angles(range.y, range.coarse),
     angles(range.z, range.coarse),
   ];
   const fine = [angles(range.x, range.fine), angles(range.y, range.fine), angles(range.z, range.fine)];
-  const tolerance = r.reference.mm / 8;
+  const tolerance = comparison.reference.mm / 8;
+  const optimiseAll = async (starts: readonly Matrix4[], freedom: Dof, mm: number, evaluations?: number) => {
+    const tasks = share(starts).map((part) => ({
+      comparison,
+      starts: part,
+      freedoms: [freedom],
+      tolerance: mm,
+      evaluations,
+    }));
+    return (await threads.map(optimiseJob, tasks)).flat();
+  };
 
   // Best translation of each coarse rotation, as a shift of the centre.
-  const shifts: Point[] = [];
-  const total = coarse[0].length * coarse[1].length * coarse[2].length;
+  const turned: Matrix4[] = [];
   for (const c of coarse[2])
-    for (const b of coarse[1])
-      for (const a of coarse[0]) {
-        const { matrix } = optimise(r, rotateAbout(start, [a, b, c], r.centre), 3, 4 * tolerance, {
-          evaluations: 12,
-        });
-        const at = (row: number) =>
-          matrix[4 * row] * r.centre[0] +
-          matrix[4 * row + 1] * r.centre[1] +
-          matrix[4 * row + 2] * r.centre[2] +
-          matrix[4 * row + 3] -
-          startCentre[row];
-        shifts.push([at(0), at(1), at(2)]);
-        progress((0.5 * shifts.length) / total);
-      }
+    for (const b of coarse[1]) for (const a of coarse[0]) turned.push(rotateAbout(start, [a, b, c], centre));
+  const shifts = (await optimiseAll(turned, 3, 4 * tolerance, 12)).map(({ matrix }): Point => {
+    const [x, y, z] = transformPoint(matrix, ...centre);
+    return [x - startCentre[0], y - startCentre[1], z - startCentre[2]];
+  });
+  progress(0.4);
 
   const shiftAt = (rotation: Point): Point => {
     const cells = rotation.map((a, axis) => bracket(coarse[axis], a));
@@ -94,18 +104,16 @@ export function search(
 
   const [na, nb, nc] = fine.map((f) => f.length);
   const placed: Matrix4[] = [];
-  const costs: number[] = [];
-  for (let k = 0; k < nc; k++)
-    for (let j = 0; j < nb; j++)
-      for (let i = 0; i < na; i++) {
-        const rotation: Point = [fine[0][i], fine[1][j], fine[2][k]];
-        const turned = rotateAbout(start, rotation, r.centre);
-        const shift = shiftAt(rotation);
-        for (let row = 0; row < 3; row++) turned[4 * row + 3] += shift[row];
-        placed.push(turned);
-        costs.push(evaluate(r, turned));
-        if (i === 0) progress(0.5 + (0.3 * costs.length) / (na * nb * nc));
+  for (const c of fine[2])
+    for (const b of fine[1])
+      for (const a of fine[0]) {
+        const m = rotateAbout(start, [a, b, c], centre);
+        for (const [row, shift] of shiftAt([a, b, c]).entries()) m[4 * row + 3] += shift;
+        placed.push(m);
       }
+  const tasks = share(placed).map((transforms) => ({ comparison, transforms }));
+  const costs = (await threads.map(costsJob, tasks)).flat();
+  progress(0.8);
 
   const isMinimum = (at: number) => {
     const [i, j, k] = [at % na, Math.floor(at / na) % nb, Math.floor(at / (na * nb))];
@@ -122,12 +130,9 @@ export function search(
     .slice(0, MOST_MINIMA)
     .map((at) => placed[at]);
 
-  const found = [start, ...minima].map((m, i, all) => {
-    progress(0.8 + (0.2 * i) / all.length);
-    return optimise(r, m, dof, tolerance);
-  });
+  const found = await optimiseAll([start, ...minima], dof, tolerance);
   found.sort((a, b) => a.cost - b.cost);
-  return distinct(found, startCentre, r.reference.mm);
+  return distinct(found, startCentre, comparison.reference.mm);
 }
 
 /** Drops candidates that lie within `mm` of a better one. */

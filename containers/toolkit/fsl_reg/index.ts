@@ -68,8 +68,12 @@ export const fslReg: Tool<Key> = {
 
     const threads = new Threads(threadsOf('fsl_reg', options));
     try {
-      const affine = await affineRegistration(input, reference, { ...flirt, init }, (f) =>
-        progress(0.3 * f, 'affine registration'),
+      const affine = await affineRegistration(
+        input,
+        reference,
+        { ...flirt, init },
+        (f) => progress(0.3 * f, 'affine registration'),
+        threads,
       );
       const spline = affineOnly
         ? undefined
@@ -109,8 +113,9 @@ async function affineRegistration(
   reference: Image,
   options: AffineOptions,
   progress: (fraction: number) => void,
+  threads: Threads,
 ): Promise<Matrix4> {
-  const found = await register(reference, input, { ...DEFAULTS, ...options }, progress);
+  const found = await register(reference, input, { ...DEFAULTS, ...options }, progress, threads);
   if (!Number.isFinite(found.cost))
     throw new ToolError('fsl_reg: the images do not overlap enough to be registered. Check both, or -init.');
   return found.matrix;

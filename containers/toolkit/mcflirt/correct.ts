@@ -4,14 +4,16 @@
  */
 import { identity, type Matrix4 } from '../../../imaging/affine.ts';
 import { type Grid, type Image, volumeOf, voxelCount } from '../../../imaging/image.ts';
-import type { Interpolation } from '../../../imaging/interpolate.ts';
-import { applyTransform } from '../flirt/apply.ts';
+import { applyTransform, type Sampling } from '../flirt/apply.ts';
 import type { CostName } from '../flirt/cost.ts';
-import { curvature, optimise } from '../flirt/optimise.ts';
-import { pyramid, voxelSize } from '../flirt/pyramid.ts';
+import { type Candidate, evaluate, optimise, type Registration } from '../flirt/optimise.ts';
+import { type Level, pyramid, voxelSize } from '../flirt/pyramid.ts';
 import { binsAt } from '../flirt/register.ts';
 import { createSimilarity } from '../flirt/similarity.ts';
-import { centreOfMass, type Dof, rmsDeviation } from '../flirt/transform.ts';
+import { centreOfMass, type Dof, type Point, rmsDeviation } from '../flirt/transform.ts';
+
+import { defineJob, pieces, shared, type Threads } from '../threads.ts';
+import { even } from './even.ts';
 
 export interface MotionOptions {
   readonly cost: CostName;
@@ -34,67 +36,133 @@ function stagesOf(grid: Grid, count: number): { mm: number; tolerance: number }[
   ].slice(0, count);
 }
 
+/** A volume at every stage's resolution; shades matter to the costs that allow for other contrasts. */
+function levelsOf(volume: Float32Array, grid: Grid, { cost, stages }: MotionOptions): Level[] {
+  const sizes = stagesOf(grid, stages).map(({ mm }) => mm);
+  const levels = pyramid(volume, grid, sizes);
+  return cost === 'normcorr' || cost === 'leastsq' ? levels : even(levels);
+}
+
+/** Volumes that follow one another in a job: enough for neighbours to help, few enough for all threads to be busy. */
+const RUN = 5;
+
+/** Volumes of a series to be registered one after the other; a message that threads can take. */
+interface Run {
+  readonly grid: Grid;
+  readonly volumes: readonly Float32Array[];
+  /** Which of them is the reference itself, if any. */
+  readonly itself: number | undefined;
+  /** The reference at every stage's resolution. */
+  readonly references: readonly Level[];
+  readonly centre: Point;
+  readonly options: MotionOptions;
+}
+
+const runJob = defineJob(
+  'mcflirt run',
+  ({ grid, volumes, itself, references, centre, options }: Run): (Matrix4 | undefined)[] => {
+    const stages = stagesOf(grid, options.stages);
+    const similarities = references.map((level) => {
+      const ramp = Math.max(1, options.smooth / level.mm);
+      const thinning = level.data.length > MANY ? 2 : 1;
+      return createSimilarity(level, options.cost, binsAt(level, options.bins), ramp, thinning);
+    });
+    let start = identity();
+    return volumes.map((volume, t) => {
+      if (t === itself) return identity();
+      const sources = levelsOf(volume, grid, options);
+      let best: Candidate = { matrix: start, cost: Number.POSITIVE_INFINITY };
+      for (const [s, { mm, tolerance }] of stages.entries()) {
+        const pair: Registration = {
+          reference: references[s],
+          source: sources[s],
+          centre,
+          similarity: similarities[s](sources[s]),
+        };
+        // After a jump the neighbour may lie farther off than the reference.
+        if (s === 0 && evaluate(pair, identity()) < evaluate(pair, start))
+          best = { ...best, matrix: identity() };
+        // What the stage before has left is a fraction of its voxel.
+        const firstStep = s === 0 ? mm / 4 : mm / 16;
+        best = optimise(pair, best.matrix, options.dof, tolerance, { firstStep });
+      }
+      if (!Number.isFinite(best.cost)) return undefined;
+      start = best.matrix;
+      return best.matrix;
+    });
+  },
+);
+
+/** Of more voxels than this, every second row is enough: six parameters are overdetermined by far. */
+const MANY = 300_000;
+
 /**
  * Transforms of every volume onto `reference` (FLIRT's convention, one space: source and reference share the grid).
  * @param reference voxels of the reference volume, on the grid of `series`
- * @param first the volume that is nearest to the reference in time: others start from their neighbour's result
+ * @param itself which volume of the series the reference is, where it is one: it does not move
  * @returns a matrix per volume, undefined where a volume has no contrast or does not overlap
  */
-export function estimateMotion(
+export async function estimateMotion(
   series: Image,
   reference: Float32Array,
-  first: number,
+  itself: number | undefined,
   options: MotionOptions,
+  threads: Threads,
   progress: (fraction: number) => void = () => {},
-): (Matrix4 | undefined)[] {
-  const stages = stagesOf(series.grid, options.stages);
-  const sizes = stages.map((s) => s.mm);
-  const centre = centreOfMass(reference, series.grid);
-  const prepared = pyramid(reference, series.grid, sizes).map((level) => ({
-    level,
-    similarityTo: createSimilarity(
-      level,
-      options.cost,
-      binsAt(level, options.bins),
-      Math.max(1, options.smooth / level.mm),
-    ),
+): Promise<(Matrix4 | undefined)[]> {
+  const { grid } = series;
+  const references = levelsOf(reference, grid, options).map((level) => ({
+    ...level,
+    data: shared(level.data),
   }));
-  const out: (Matrix4 | undefined)[] = Array.from({ length: series.volumes });
-  const inverses: (Float64Array | undefined)[] = [];
+  const centre = centreOfMass(reference, grid);
+  const shares = pieces(series.volumes, RUN);
   let done = 0;
-  const registerVolume = (t: number, start: Matrix4): Matrix4 => {
-    const sources = pyramid(volumeOf(series, t), series.grid, sizes);
-    let best = { matrix: start, cost: Number.POSITIVE_INFINITY };
-    for (const [s, { level, similarityTo }] of prepared.entries()) {
-      const pair = { reference: level, source: sources[s], centre, similarity: similarityTo(sources[s]) };
-      best = optimise(pair, best.matrix, options.dof, stages[s].tolerance, { inverse: inverses[s] });
-      // The cost curves about its optimum nearly alike for all volumes, but for the reference against itself.
-      if (t !== first) inverses[s] ??= curvature(pair, best.matrix, options.dof);
-    }
-    out[t] = Number.isFinite(best.cost) ? best.matrix : undefined;
-    progress(++done / series.volumes);
-    return out[t] ?? start;
-  };
-  const middle = registerVolume(first, identity());
-  for (let t = first + 1, start = middle; t < series.volumes; t++) start = registerVolume(t, start);
-  for (let t = first - 1, start = middle; t >= 0; t--) start = registerVolume(t, start);
-  return out;
+  const runs = await Promise.all(
+    shares.map(async ([first, end]) => {
+      const volumes = Array.from({ length: end - first }, (_, i) => volumeOf(series, first + i));
+      const here = itself === undefined ? undefined : itself - first;
+      const run: Run = { grid, volumes, itself: here, references, centre, options };
+      const [found] = await threads.map(runJob, [run]);
+      done += end - first;
+      progress(done / series.volumes);
+      return found;
+    }),
+  );
+  return runs.flat();
 }
 
-/** All volumes moved onto the reference's position. */
-export function correctMotion(
+/** A volume to be moved into its place in `out`, shared memory. */
+interface Move {
+  readonly grid: Grid;
+  readonly volume: Float32Array;
+  readonly transform: Matrix4;
+  readonly interpolation: Sampling;
+  readonly out: Float32Array;
+}
+
+const moveJob = defineJob('mcflirt move', ({ grid, volume, transform, interpolation, out }: Move): void => {
+  out.set(applyTransform(volume, grid, grid, transform, interpolation));
+});
+
+/** All volumes of a series in shared memory moved onto the reference's position. */
+export async function correctMotion(
   series: Image,
   transforms: readonly Matrix4[],
-  interpolation: Interpolation,
-): Image {
+  interpolation: Sampling,
+  threads: Threads,
+): Promise<Image> {
   const n = voxelCount(series.grid);
-  const data = new Float32Array(n * series.volumes);
-  for (let t = 0; t < series.volumes; t++)
-    data.set(
-      applyTransform(volumeOf(series, t), series.grid, series.grid, transforms[t], interpolation),
-      t * n,
-    );
-  return { grid: series.grid, volumes: series.volumes, data };
+  const data = new Float32Array(new SharedArrayBuffer(4 * n * series.volumes));
+  const moves = transforms.map((transform, t) => ({
+    grid: series.grid,
+    volume: volumeOf(series, t),
+    transform,
+    interpolation,
+    out: data.subarray(t * n, (t + 1) * n),
+  }));
+  await threads.map(moveJob, moves);
+  return { ...series, data };
 }
 
 /** Voxel-wise mean over the volumes. */

@@ -1,14 +1,14 @@
 /** MCFLIRT's command line: head-motion correction of a series. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import type { Matrix4 } from '../../../imaging/affine.ts';
 import { type Image, sameGrid, volumeOf } from '../../../imaging/image.ts';
-import type { Interpolation } from '../../../imaging/interpolate.ts';
 import { writeImage } from '../../../imaging/nifti.ts';
-import { loadImage, writeMatrix } from '../files.ts';
-import { isVolume, withoutNaN } from '../flirt/apply.ts';
+import { loadImage, writeMatrix, writeText } from '../files.ts';
+import { isVolume, type Sampling, withoutNaN } from '../flirt/apply.ts';
 import { COSTS, type CostName } from '../flirt/cost.ts';
 import { oneOf } from '../flirt/index.ts';
 import { centreOfMass, type Dof, rigidParameters } from '../flirt/transform.ts';
+import { shared, THREADS_FLAG, Threads, threadsOf } from '../threads.ts';
 import { imageOutput, type Options, type Progress, stem, type Tool, ToolError } from '../tool.ts';
 import { correctMotion, displacements, estimateMotion, type MotionOptions, meanVolume } from './correct.ts';
 
@@ -49,14 +49,17 @@ const flags = {
     help: 'write RMS displacement from the reference: <out>_abs.rms, <out>_abs_mean.rms',
   },
   spline: { names: ['-spline_final'], help: 'spline interpolation of the output' },
+  sinc: { names: ['-sinc_final'], help: 'sinc interpolation of the output' },
   nearest: { names: ['-nn_final'], help: 'nearest-neighbour interpolation of the output' },
+  threads: THREADS_FLAG,
 } as const;
 type Key = keyof typeof flags;
 
-/** Reference voxels and the volume of the series to begin with. */
+/** What volumes are registered to. */
 interface Reference {
   readonly data: Float32Array;
-  readonly first: number;
+  /** The volume of the series that it is, if any. */
+  readonly volume: number | undefined;
   /** As an error message calls it. */
   readonly name: string;
 }
@@ -70,12 +73,12 @@ async function chooseReference(options: Options<Key>, series: Image, inName: str
     const image = await loadImage(file);
     if (!sameGrid(image.grid, series.grid))
       throw new ToolError(`${file}: is not on the grid of ${inName}. Resample it first (flirt -applyxfm).`);
-    return { data: withoutNaN(volumeOf(image, 0)), first: 0, name: file };
+    return { data: withoutNaN(volumeOf(image, 0)), volume: undefined, name: file };
   }
   const volume = options.number('refvol', middle);
   if (!Number.isInteger(volume) || volume < 0 || volume >= series.volumes)
     throw new ToolError(`-refvol ${volume}: ${inName} has volumes 0 to ${series.volumes - 1}.`);
-  return { data: volumeOf(series, volume), first: volume, name: `volume ${volume} of ${inName}` };
+  return { data: volumeOf(series, volume), volume, name: `volume ${volume} of ${inName}` };
 }
 
 function motionOptions(options: Options<Key>): MotionOptions {
@@ -93,43 +96,53 @@ async function run(options: Options<Key>, progress: Progress): Promise<void> {
   const settings = motionOptions(options);
   if (options.positional.length > 0)
     throw new ToolError(`what is "${options.positional[0]}"? It belongs to no flag.`);
-  if (options.has('spline') && options.has('nearest'))
-    throw new ToolError('-spline_final and -nn_final exclude each other.');
-  const interpolation: Interpolation = options.has('spline')
-    ? 'spline'
-    : options.has('nearest')
-      ? 'nearest'
-      : 'linear';
-  const series = await loadImage(inName);
-  withoutNaN(series.data);
+  const interpolation = finalSampling(options);
+  const threadCount = threadsOf('mcflirt', options);
+  const loaded = await loadImage(inName);
+  const series: Image = { ...loaded, data: shared(withoutNaN(loaded.data)) };
   if (!isVolume(series.grid.dims))
     throw new ToolError(
       `${inName}: is ${series.grid.dims.join(' x ')}; registration needs 4 voxels in each direction.`,
     );
-  let reference = await chooseReference(options, series, inName);
-
-  const passes = options.has('meanvol') ? 2 : 1;
-  const estimate = (pass: number): Matrix4[] => {
-    const found = estimateMotion(series, reference.data, reference.first, settings, (f) =>
-      progress((0.9 * (pass + f)) / passes, `volume ${Math.round(f * series.volumes)} of ${series.volumes}`),
-    );
-    return found.map((m, t) => {
-      if (m) return m;
-      throw new ToolError(
-        `${inName}: volume ${t} cannot be registered to ${reference.name}: one has no contrast. Look at both; remove an empty volume (fslroi, fslmerge).`,
+  const reference = await chooseReference(options, series, inName);
+  const threads = new Threads(threadCount);
+  try {
+    const passes = options.has('meanvol') ? 2 : 1;
+    const estimate = async (pass: number, { data, volume, name }: Reference): Promise<Matrix4[]> => {
+      const found = await estimateMotion(series, data, volume, settings, threads, (f) =>
+        progress(
+          (0.9 * (pass + f)) / passes,
+          `volume ${Math.round(f * series.volumes)} of ${series.volumes}`,
+        ),
       );
-    });
-  };
-  let transforms = estimate(0);
-  if (passes === 2) {
-    const mean = meanVolume(correctMotion(series, transforms, 'linear'));
-    reference = { ...reference, data: mean, name: `the mean of ${inName}` };
-    transforms = estimate(1);
+      return found.map((m, t) => {
+        if (m) return m;
+        throw new ToolError(
+          `${inName}: volume ${t} cannot be registered to ${name}: one has no contrast. Look at both; remove an empty volume (fslroi, fslmerge).`,
+        );
+      });
+    };
+    let transforms = await estimate(0, reference);
+    let to = reference;
+    if (passes === 2) {
+      const mean = meanVolume(await correctMotion(series, transforms, 'linear', threads));
+      to = { data: mean, volume: undefined, name: `the mean of ${inName}` };
+      transforms = await estimate(1, to);
+    }
+    const corrected = await correctMotion(series, transforms, interpolation, threads);
+    progress(0.95, 'writing');
+    await write(options, options.get('out') ?? `${stem(inName)}_mcf`, corrected, transforms, to.data);
+  } finally {
+    await threads.close();
   }
-  const corrected = correctMotion(series, transforms, interpolation);
-  progress(0.95, 'writing');
-  await write(options, options.get('out') ?? `${stem(inName)}_mcf`, corrected, transforms, reference.data);
   progress(1, 'done');
+}
+
+/** How the output is sampled. */
+function finalSampling(options: Options<Key>): Sampling {
+  const chosen = (['spline', 'sinc', 'nearest'] as const).filter((key) => options.has(key));
+  if (chosen.length > 1) throw new ToolError('-spline_final, -sinc_final and -nn_final exclude each other.');
+  return chosen[0] ?? 'linear';
 }
 
 const lines = (rows: readonly (readonly number[])[]) =>
@@ -146,20 +159,24 @@ async function write(
   const centre = centreOfMass(reference, corrected.grid);
   const { absolute, relative } = displacements(transforms, centre);
   if (options.has('mats')) {
+    // Matrices of an earlier, longer series would be taken for this one's.
+    await rm(`${out}.mat`, { recursive: true, force: true });
     await mkdir(`${out}.mat`, { recursive: true });
     for (const [t, m] of transforms.entries())
       await writeMatrix(`${out}.mat/MAT_${String(t).padStart(4, '0')}`, m);
   }
   if (options.has('plots'))
-    await writeFile(`${out}.par`, lines(transforms.map((m) => rigidParameters(m, centre))));
+    await writeText(`${out}.par`, lines(transforms.map((m) => rigidParameters(m, centre))));
   if (options.has('rmsrel')) {
-    await writeFile(`${out}_rel.rms`, lines(relative.map((v) => [v])));
-    await writeFile(`${out}_rel_mean.rms`, lines([[mean(relative)]]));
+    await writeText(`${out}_rel.rms`, lines(relative.map((v) => [v])));
+    await writeText(`${out}_rel_mean.rms`, lines([[mean(relative)]]));
   }
   if (options.has('rmsabs')) {
-    await writeFile(`${out}_abs.rms`, lines(absolute.map((v) => [v])));
-    await writeFile(`${out}_abs_mean.rms`, lines([[mean(absolute)]]));
+    await writeText(`${out}_abs.rms`, lines(absolute.map((v) => [v])));
+    await writeText(`${out}_abs_mean.rms`, lines([[mean(absolute)]]));
   }
+  if (options.has('meanvol'))
+    await writeImage(`${out}_mean_reg.nii.gz`, { grid: corrected.grid, volumes: 1, data: reference });
   await writeImage(imageOutput(out), corrected);
 }
 
