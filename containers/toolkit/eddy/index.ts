@@ -28,6 +28,7 @@ type Key =
   | 'bvecs'
   | 'bvals'
   | 'topup'
+  | 'field'
   | 'out'
   | 'flm'
   | 'slm'
@@ -80,6 +81,26 @@ async function acquisitionsOf(acqp: string, index: string, volumes: number, imag
   });
 }
 
+/** Susceptibility field in Hz on the series' grid, from --topup or --field; undefined without either. */
+async function fieldOf(
+  options: Options<Key>,
+  image: Image,
+  path: string,
+): Promise<Float32Array | undefined> {
+  const [topup, name] = [options.get('topup'), options.get('field')];
+  if (topup !== undefined && name !== undefined)
+    throw new ToolError('--topup and --field are two sources of one field. Give one of them.');
+  if (topup !== undefined) return evaluateField(await readTopup(topup), image.grid);
+  if (name === undefined) return undefined;
+  const fieldPath = await findImage(name);
+  const field = await loadImage(fieldPath);
+  if (!sameGrid(field.grid, image.grid, 0.1) || field.volumes !== 1)
+    throw new ToolError(
+      `${fieldPath}: is ${field.grid.dims.join(' x ')} where ${path} is ${image.grid.dims.join(' x ')}, or placed elsewhere. Give topup's --fout of the same scan.`,
+    );
+  return field.data;
+}
+
 /** Shells are few b values with many directions each; anything else predicts badly. */
 function checkShells(series: Series, bvals: string): void {
   const weighted = [...series.bvals.keys()].filter((t) => series.bvals[t] > B0_MAX);
@@ -115,7 +136,6 @@ async function readSeries(options: Options<Key>): Promise<{ image: Image; series
     );
   const acquisitions = await acquisitionsOf(need('acqp'), need('index'), image.volumes, path);
   const { bvals, bvecs } = await readGradients(need('bvals'), need('bvecs'), image.volumes, path);
-  const topup = options.get('topup');
   const series: Series = {
     frame: { dims: image.grid.dims, voxelSizes: image.grid.voxelSizes },
     volumes: Array.from({ length: image.volumes }, (_, t) => volumeOf(image, t)),
@@ -123,7 +143,7 @@ async function readSeries(options: Options<Key>): Promise<{ image: Image; series
     bvals,
     bvecs,
     mask: inside,
-    field: topup === undefined ? undefined : evaluateField(await readTopup(topup), image.grid),
+    field: await fieldOf(options, image, path),
   };
   if (!options.has('shelled')) checkShells(series, need('bvals'));
   return { image, series };
@@ -153,6 +173,11 @@ export const eddy: Tool<Key> = {
     bvecs: { names: ['--bvecs'], value: 'file', required: true, help: 'gradient directions' },
     bvals: { names: ['--bvals'], value: 'file', required: true, help: 'b values' },
     topup: { names: ['--topup'], value: 'prefix', help: "topup's results" },
+    field: {
+      names: ['--field'],
+      value: 'image',
+      help: 'susceptibility field in Hz on the grid of the series, instead of --topup',
+    },
     out: { names: ['--out'], value: 'prefix', required: true, help: 'stem of all outputs' },
     flm: {
       names: ['--flm'],
