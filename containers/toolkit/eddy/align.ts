@@ -79,7 +79,7 @@ export function align(
   for (const [iteration, fwhm] of options.fwhm.entries()) {
     if (fwhm !== ready) smoothBy((ready = fwhm));
     sampleAll();
-    const predictor = volumes.predictor();
+    const predictor = volumes.classified(Number(process.env['CLASSES'] ?? 1));
     volumes.fill(predictor);
     if (iteration > 0) {
       volumes.judge(predictor, measured);
@@ -89,11 +89,15 @@ export function align(
     for (const [i, v] of moving.entries()) {
       if (!volumes.predictable(i)) continue;
       volumes.predict(predictor, i, predicted);
-      const before = misfit(corrected[i], predicted, missing[i]);
-      let next = step(v, parameters[i], points, predicted, missing[i], options.withField);
+      const weight = {
+        of: Float64Array.from(predictor.predictors, (p) => p.precision[i] / predictor.predictors[0].precision[i]),
+        classOf: predictor.classOf,
+      };
+      const before = misfit(corrected[i], predicted, missing[i], weight);
+      let next = step(v, parameters[i], points, predicted, missing[i], options.withField, weight);
       for (let half = 0; half <= HALVINGS; half++) {
         correctedAt(v, next, points, trial, sliceOf[i]);
-        if (misfit(trial, predicted, missing[i]) <= before) {
+        if (misfit(trial, predicted, missing[i], weight) <= before) {
           parameters[i] = next;
           corrected[i].set(trial);
           break;
@@ -110,13 +114,19 @@ export function align(
 }
 
 /** Squared difference from the prediction that no gain can explain, over points that are not missing. */
-function misfit(y: Float32Array, predicted: Float32Array, missing: Uint8Array): number {
+function misfit(
+  y: Float32Array,
+  predicted: Float32Array,
+  missing: Uint8Array,
+  weight: { readonly of: Float64Array; readonly classOf: Uint8Array },
+): number {
   let [yy, yp, pp] = [0, 0, 0];
   for (let s = 0; s < y.length; s++) {
     if (missing[s] !== 0) continue;
-    yy += y[s] * y[s];
-    yp += y[s] * predicted[s];
-    pp += predicted[s] * predicted[s];
+    const w = weight.of[weight.classOf[s]];
+    yy += w * y[s] * y[s];
+    yp += w * y[s] * predicted[s];
+    pp += w * predicted[s] * predicted[s];
   }
   return yy > 0 ? pp - (yp * yp) / yy : pp;
 }

@@ -2,9 +2,15 @@
 import { chain, invert } from '../../../imaging/affine.ts';
 import { B0_MAX } from '../../../imaging/gradients.ts';
 import { align } from './align.ts';
+import { offsetFromB0s, sameRun } from './continuity.ts';
 import { correctVolume } from './correct.ts';
 import type { Directions } from './gp.ts';
-import { linearInGradient, removeCommonField, separateFieldFromMovement } from './separate.ts';
+import {
+  linearInGradient,
+  removeCommonField,
+  separateConstantFromMovement,
+  separateFieldFromMovement,
+} from './separate.ts';
 import { directionsOf, type Points, pointsAt, type Series, spreadVoxels } from './series.ts';
 import { alignToB0 } from './shells.ts';
 import { smoothedSpline } from './spline.ts';
@@ -46,11 +52,7 @@ function carryMovement(
   parameters: readonly Float64Array[],
   t: number,
 ): void {
-  const run = (v: number) => {
-    const a = series.acquisitions[v];
-    return `${a.direction.join()} ${a.readoutSeconds}`;
-  };
-  const same = b0s.filter((v) => run(v) === run(t));
+  const same = b0s.filter((v) => sameRun(series.acquisitions[v], series.acquisitions[t]));
   const pool = same.length > 0 ? same : b0s;
   const before = pool.findLast((v) => v < t);
   const after = pool.find((v) => v > t);
@@ -96,15 +98,19 @@ function estimateWeighted(
         progress(done / fwhm.length, `weighted volumes, iteration ${Math.ceil(done)} of ${fwhm.length}`);
       },
     });
+    separateFieldFromMovement(series, weighted, own);
     if (!b0) continue;
+    for (const [i, t] of weighted.entries()) parameters[t] = own[i];
     for (let shell = 0; shell < directions.shellB.length; shell++) {
       const who = weighted.map((_, i) => i).filter((i) => directions.shellOf[i] === shell);
-      const q = alignToB0(b0, series.frame, meanOf(who.map((i) => corrected[i])), points);
+      const volumes = who.map((i) => weighted[i]);
+      const q =
+        offsetFromB0s(series, b0s, volumes, parameters) ??
+        alignToB0(b0, series.frame, meanOf(who.map((i) => corrected[i])), points);
       const back = invert(rigidMatrix(q));
       for (const i of who) setRigid(own[i], chain(rigidMatrix(own[i]), back));
     }
   }
-  separateFieldFromMovement(series, weighted, own);
   removeCommonField(series, weighted, own);
   for (const [i, t] of weighted.entries()) parameters[t] = own[i];
 }
@@ -148,6 +154,7 @@ export function estimate(
     );
   }
   if (b0s.length === 0) makeReference(parameters);
+  separateConstantFromMovement(series, parameters);
   return { parameters, groups, points, voxelsPerPoint };
 }
 

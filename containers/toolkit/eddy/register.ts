@@ -77,6 +77,7 @@ export function step(
   target: Float32Array,
   missing: Uint8Array,
   withField: boolean,
+  weight?: { readonly of: Float64Array; readonly classOf: Uint8Array },
 ): Float64Array {
   const warp = new Warp(v.frame, v.acquisition, p);
   const slope = slopeFor(points, v.acquisition);
@@ -119,8 +120,9 @@ export function step(
     }
     row[n - 1] = j * f;
     const residual = target[s] - j * f;
+    const wt = weight ? weight.of[weight.classOf[s]] : 1;
     for (let a = 0; a < n; a++) {
-      const ra = row[a];
+      const ra = wt * row[a];
       rhs[a] += ra * residual;
       const o = a * n;
       for (let b = 0; b <= a; b++) normal[o + b] += ra * row[b];

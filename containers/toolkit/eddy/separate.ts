@@ -8,7 +8,7 @@
  *   not follow the gradient is not eddy current and is taken out.
  */
 import { phaseAxis, voxelsPerHz } from '../topup/distortion.ts';
-import { leastSquares } from './linear.ts';
+import { leastSquares, robustLeastSquares } from './linear.ts';
 import type { Series } from './series.ts';
 import { FIELD_START } from './warp.ts';
 
@@ -42,9 +42,9 @@ export function linearInGradient(
 /**
  * Moves the part of the phase-encode translation that follows the gradient into the field's constant. Movement is
  * taken for a random walk: the fit is of differences between successive volumes of one acquisition, whatever level and
- * drift the movement has, and sudden jumps of the head count less (Huber's weights).
+ * drift the movement has, and sudden jumps of the head count less.
  * Corrected images do not change by it, only what is called movement. Nothing is done with fewer than ten differences.
- * @param parameters of weighted volumes, changed in place; their constants must be zero
+ * @param parameters of weighted volumes, changed in place; what their constants hold is told apart anew
  */
 export function separateFieldFromMovement(
   series: Series,
@@ -56,6 +56,10 @@ export function separateFieldFromMovement(
   const gradients = members.map((t) => gradientOf(series, t, strongest));
   const axes = members.map((t) => phaseAxis(series.acquisitions[t]));
   const mm = axes.map((axis) => series.frame.voxelSizes[axis]);
+  for (const [i, p] of parameters.entries()) {
+    p[axes[i]] += p[p.length - 1] * shifts[i] * mm[i];
+    p[p.length - 1] = 0;
+  }
   const effect = members.map((_, i) => gradients[i].map((g) => g * shifts[i] * mm[i]));
   const rows: number[][] = [];
   const steps: number[] = [];
@@ -65,22 +69,40 @@ export function separateFieldFromMovement(
     steps.push(parameters[i][axes[i]] - parameters[i - 1][axes[i - 1]]);
   }
   if (rows.length < 10) return;
-  let fit = leastSquares(rows, steps);
-  for (let round = 0; round < 5; round++) {
-    const residuals = rows.map((row, e) =>
-      Math.abs(steps[e] - row.reduce((sum, v, c) => sum + v * fit[c], 0)),
-    );
-    const scale = 1.4826 * residuals.toSorted((a, b) => a - b)[residuals.length >> 1];
-    const weights = residuals.map((r) => Math.sqrt(Math.min(1, (1.345 * scale) / (r + 1e-9))));
-    fit = leastSquares(
-      rows.map((row, e) => row.map((v) => v * weights[e])),
-      steps.map((v, e) => v * weights[e]),
-    );
-  }
+  const fit = robustLeastSquares(rows, steps);
   for (const [i, p] of parameters.entries()) {
     const hz = gradients[i].reduce((sum, g, c) => sum + g * fit[c], 0);
     p[p.length - 1] = hz;
     p[axes[i]] -= hz * shifts[i] * mm[i];
+  }
+}
+
+/**
+ * Tells an error of the susceptibility field's constant from movement. topup cannot: to it, a head that moved along the
+ * phase encoding between the sets of opposite encoding looks as a field that is off by a constant. But a head moves
+ * little from one volume to the next, also from the last of one set to the first of the other; what jumps there is
+ * the field's. The first volume's encoding is the reference. Corrected images do not change, only what is called movement.
+ * @param parameters of all volumes, changed in place
+ */
+export function separateConstantFromMovement(series: Series, parameters: readonly Float64Array[]): void {
+  const shifts = series.acquisitions.map(voxelsPerHz);
+  const axes = series.acquisitions.map(phaseAxis);
+  if (!series.field || axes.some((axis) => axis !== axes[0])) return;
+  const [axis] = axes;
+  const mm = series.frame.voxelSizes[axis];
+  const rows: number[][] = [];
+  const steps: number[] = [];
+  for (let t = 1; t < parameters.length; t++) {
+    if (shifts[t] === shifts[t - 1]) continue;
+    rows.push([mm * (shifts[t] - shifts[t - 1])]);
+    steps.push(parameters[t][axis] - parameters[t - 1][axis]);
+  }
+  if (rows.length === 0) return;
+  const [hz] = robustLeastSquares(rows, steps);
+  for (const [t, p] of parameters.entries()) {
+    const share = shifts[t] - shifts[0];
+    p[axis] -= hz * mm * share;
+    p[p.length - 1] += (hz * share) / shifts[t];
   }
 }
 
