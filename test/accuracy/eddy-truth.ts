@@ -6,8 +6,8 @@ import { FIELD_START, rigidMatrix, setRigid, TERMS, Warp } from '../../container
 import { chain, invert, type Matrix4, translation } from '../../imaging/affine.ts';
 import { voxelCount } from '../../imaging/image.ts';
 import { sampleLinear } from '../../imaging/interpolate.ts';
-import { type SimulatedSession, sensitivityOf } from '../../imaging/phantom/session.ts';
 import { motionMatrix } from '../../imaging/phantom/scanner.ts';
+import { type SimulatedSession, sensitivityOf } from '../../imaging/phantom/session.ts';
 
 /** A simulated scan as eddy takes it: AP volumes, then PA volumes. */
 export interface TrueScan {
@@ -72,11 +72,7 @@ export function movementError({ series }: TrueScan, a: Matrix4, b: Matrix4): num
 export function trueGradient({ series, parameters }: TrueScan, t: number): [number, number, number] {
   const m = rigidMatrix(parameters[t]);
   const [x, y, z] = series.bvecs.subarray(3 * t, 3 * t + 3);
-  return [
-    m[0] * x + m[4] * y + m[8] * z,
-    m[1] * x + m[5] * y + m[9] * z,
-    m[2] * x + m[6] * y + m[10] * z,
-  ];
+  return [m[0] * x + m[4] * y + m[8] * z, m[1] * x + m[5] * y + m[9] * z, m[2] * x + m[6] * y + m[10] * z];
 }
 
 /**

@@ -3,7 +3,7 @@
  * turn takes a Gauss-Newton step towards what the others say it should look like, and the others see it in its new
  * place at once. Taking turns never overshoots, where simultaneous steps of few volumes would swap places for ever.
  */
-import { Comparison } from './compare.ts';
+import { Comparison, type Weights } from './compare.ts';
 import type { Directions } from './gp.ts';
 import { correctedAt, type Moving, step } from './register.ts';
 import type { Points, Series } from './series.ts';
@@ -79,7 +79,7 @@ export function align(
   for (const [iteration, fwhm] of options.fwhm.entries()) {
     if (fwhm !== ready) smoothBy((ready = fwhm));
     sampleAll();
-    const predictor = volumes.classified(Number(process.env['CLASSES'] ?? 1));
+    const predictor = volumes.classified();
     volumes.fill(predictor);
     if (iteration > 0) {
       volumes.judge(predictor, measured);
@@ -89,15 +89,12 @@ export function align(
     for (const [i, v] of moving.entries()) {
       if (!volumes.predictable(i)) continue;
       volumes.predict(predictor, i, predicted);
-      const weight = {
-        of: Float64Array.from(predictor.predictors, (p) => p.precision[i] / predictor.predictors[0].precision[i]),
-        classOf: predictor.classOf,
-      };
-      const before = misfit(corrected[i], predicted, missing[i], weight);
-      let next = step(v, parameters[i], points, predicted, missing[i], options.withField, weight);
+      const weights = volumes.weights(predictor, i);
+      const before = misfit(corrected[i], predicted, missing[i], weights);
+      let next = step(v, parameters[i], points, predicted, missing[i], weights, options.withField);
       for (let half = 0; half <= HALVINGS; half++) {
         correctedAt(v, next, points, trial, sliceOf[i]);
-        if (misfit(trial, predicted, missing[i], weight) <= before) {
+        if (misfit(trial, predicted, missing[i], weights) <= before) {
           parameters[i] = next;
           corrected[i].set(trial);
           break;
@@ -113,17 +110,17 @@ export function align(
   return corrected;
 }
 
-/** Squared difference from the prediction that no gain can explain, over points that are not missing. */
+/** Weighted squared difference from the prediction that no gain can explain, over points that are not missing. */
 function misfit(
   y: Float32Array,
   predicted: Float32Array,
   missing: Uint8Array,
-  weight: { readonly of: Float64Array; readonly classOf: Uint8Array },
+  { of, classOf }: Weights,
 ): number {
   let [yy, yp, pp] = [0, 0, 0];
   for (let s = 0; s < y.length; s++) {
     if (missing[s] !== 0) continue;
-    const w = weight.of[weight.classOf[s]];
+    const w = of[classOf[s]];
     yy += w * y[s] * y[s];
     yp += w * y[s] * predicted[s];
     pp += w * predicted[s] * predicted[s];

@@ -2,6 +2,7 @@
  * Volumes side by side at points of the undistorted space: what each should look like by the others, which slices
  * fall short of it, and what stands in for data that are lost.
  */
+import { CLASSES, contrastClasses } from './classes.ts';
 import { type Directions, estimateHyperparameters, meanPredictor, type Predictor, predictor } from './gp.ts';
 import { judgeSlices, type SliceStatistics, sliceSums } from './outliers.ts';
 
@@ -30,37 +31,19 @@ export function predict(
   }
 }
 
+/** Predictors for points that differ in contrast. */
 export interface Classified {
+  /** One per class. */
   readonly predictors: readonly Predictor[];
+  /** Class of each point. */
   readonly classOf: Uint8Array;
 }
 
-/** Power per point of the signal that is quadratic in the direction. */
-export function contrastPower(d: Directions, data: readonly Float32Array[]): Float64Array {
-  const n = data.length;
-  const points = data[0].length;
-  // Basis: 5 traceless quadratic forms, with the shells' means projected out, orthonormal (Gram-Schmidt).
-  const basis: Float64Array[] = [];
-  const shells = d.shellB.length;
-  const orth = (v: Float64Array) => {
-    for (const b of basis) { let dot = 0; for (let i = 0; i < n; i++) dot += v[i] * b[i]; for (let i = 0; i < n; i++) v[i] -= dot * b[i]; }
-    const norm = Math.sqrt(v.reduce((a, x) => a + x * x, 0));
-    if (norm < 1e-3 * Math.sqrt(n)) return;
-    basis.push(v.map((x) => x / norm));
-  };
-  for (let s = 0; s < shells; s++) orth(Float64Array.from({ length: n }, (_, i) => (d.shellOf[i] === s ? 1 : 0)));
-  const means = basis.length;
-  const g = (i: number, c: number) => d.vectors[3 * i + c];
-  const forms: ((i: number) => number)[] = [(i) => g(i, 0) ** 2 - g(i, 1) ** 2, (i) => g(i, 2) ** 2 - 1 / 3, (i) => g(i, 0) * g(i, 1), (i) => g(i, 0) * g(i, 2), (i) => g(i, 1) * g(i, 2)];
-  for (const f of forms) orth(Float64Array.from({ length: n }, (_, i) => f(i)));
-  const out = new Float64Array(points);
-  const sum = new Float64Array(points);
-  for (let k = means; k < basis.length; k++) {
-    sum.fill(0);
-    for (let i = 0; i < n; i++) { const w = basis[k][i]; const y = data[i]; for (let s = 0; s < points; s++) sum[s] += w * y[s]; }
-    for (let s = 0; s < points; s++) out[s] += sum[s] * sum[s];
-  }
-  return out;
+/** How much each point counts where one volume is held against its prediction. */
+export interface Weights {
+  /** Weight of a class; the first is 1. */
+  readonly of: Float64Array;
+  readonly classOf: Uint8Array;
 }
 
 /** The volumes of one kind (b0s, or all weighted volumes) at the points. */
@@ -104,34 +87,32 @@ export class Comparison {
     };
   }
 
-  /** Predictor fitted to the data as they are now. */
+  /** One predictor for all points, fitted to the data as they are now. */
   predictor(): Predictor {
-    if (!this.directions) return meanPredictor(this.corrected.length);
-    const moments = this.secondMoments();
-    return predictor(this.directions, estimateHyperparameters(this.directions, moments), moments);
+    const { directions, corrected } = this;
+    if (!directions) return meanPredictor(corrected.length);
+    const moments = this.secondMoments(() => true);
+    return predictor(directions, estimateHyperparameters(directions, moments), moments);
   }
 
-  /** Predictors fitted to each class of points as the data are now. */
-  classified(classes: number): Classified {
-    const n = this.corrected.length;
-    const points = this.corrected[0].length;
-    const classOf = new Uint8Array(points);
-    if (!this.directions) return { predictors: [meanPredictor(n)], classOf };
-    if (classes === 1) return { predictors: [this.predictor()], classOf };
-    const power = contrastPower(this.directions, this.corrected);
-    const sorted = Float64Array.from(power).sort();
-    for (let s = 0; s < points; s++) {
-      let c = 0;
-      while (c < classes - 1 && power[s] > sorted[Math.floor(((c + 1) * points) / classes)]) c++;
-      classOf[s] = c;
-    }
-    const predictors = Array.from({ length: classes }, (_, c) => {
+  /** Predictors fitted to each class of contrast as the data are now. */
+  classified(): Classified {
+    const { directions, corrected } = this;
+    const points = corrected[0].length;
+    if (!directions)
+      return { predictors: [meanPredictor(corrected.length)], classOf: new Uint8Array(points) };
+    const classOf = contrastClasses(directions, corrected);
+    const predictors = Array.from({ length: CLASSES }, (_, c) => {
       const moments = this.secondMoments((s) => classOf[s] === c);
-      const h = estimateHyperparameters(this.directions as Directions, moments);
-      if (process.env['DBG']) console.log('class', c, JSON.stringify(h));
-      return predictor(this.directions as Directions, h, moments);
+      return predictor(directions, estimateHyperparameters(directions, moments), moments);
     });
     return { predictors, classOf };
+  }
+
+  /** Weights of the points in the registration of a volume: one over the variance of their prediction. */
+  weights({ predictors, classOf }: Classified, volume: number): Weights {
+    const least = predictors[0].precision[volume];
+    return { of: Float64Array.from(predictors, (p) => p.precision[volume] / least), classOf };
   }
 
   /** Volumes of the same kind: b0s, or of one shell. */
@@ -146,21 +127,15 @@ export class Comparison {
   }
 
   /** Prediction of a volume by the others, into `out`. */
-  predict(p: Predictor | Classified, volume: number, out: Float32Array): void {
-    if ('predictors' in p) this.predictBy(p, volume, out);
-    else predict(p.others, volume, this.corrected, out);
-  }
-
-  /** Prediction of a volume by the others, by class. */
-  predictBy({ predictors, classOf }: Classified, volume: number, out: Float32Array): void {
+  predict({ predictors, classOf }: Classified, volume: number, out: Float32Array): void {
     const n = this.corrected.length;
-    const k = predictors.length;
-    const w = new Float64Array(k);
+    const weights = new Float64Array(predictors.length);
     out.fill(0);
     for (let j = 0; j < n; j++) {
-      for (let c = 0; c < k; c++) w[c] = predictors[c].others[volume * n + j];
+      if (j === volume) continue;
+      for (const [c, p] of predictors.entries()) weights[c] = p.others[volume * n + j];
       const y = this.corrected[j];
-      for (let s = 0; s < out.length; s++) out[s] += w[classOf[s]] * y[s];
+      for (let s = 0; s < out.length; s++) out[s] += weights[classOf[s]] * y[s];
     }
   }
 
@@ -181,7 +156,7 @@ export class Comparison {
   }
 
   /** Puts predictions wherever data are missing. */
-  fill(p: Predictor | Classified): void {
+  fill(p: Classified): void {
     // Twice: a prediction may itself rest on values not yet filled.
     for (let round = 0; round < 2; round++)
       for (let i = 0; i < this.corrected.length; i++) {
@@ -196,7 +171,7 @@ export class Comparison {
    * Judges all slices anew, within each shell: noise and contrast differ between shells.
    * @param measured the intensities of a volume as measured, where predictions stand in for them now
    */
-  judge(p: Predictor | Classified, measured: (volume: number) => Float32Array): void {
+  judge(p: Classified, measured: (volume: number) => Float32Array): void {
     const { slices } = this.statistics;
     const sums = this.corrected.map((y, i) => {
       const observed = this.missing[i].includes(1) ? measured(i) : y;
@@ -218,7 +193,7 @@ export class Comparison {
   }
 
   /** Mean over points of y y', of points that no volume misses unless nearly all are such. */
-  private secondMoments(within: (point: number) => boolean = () => true): Float64Array {
+  private secondMoments(within: (point: number) => boolean): Float64Array {
     const { corrected: data, missing } = this;
     const n = data.length;
     const all = Array.from({ length: data[0].length }, (_, s) => s).filter(within);

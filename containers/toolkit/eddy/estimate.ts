@@ -7,6 +7,7 @@ import { correctVolume } from './correct.ts';
 import type { Directions } from './gp.ts';
 import {
   linearInGradient,
+  meanTerms,
   removeCommonField,
   separateConstantFromMovement,
   separateFieldFromMovement,
@@ -80,6 +81,7 @@ function estimateWeighted(
   const { fwhm } = options;
   const own = weighted.map((t) => parameters[t]);
   const b0 = b0s.length > 0 ? meanB0(series, b0s, parameters, fwhm[fwhm.length - 1]) : undefined;
+  const mean = meanTerms(points, TERMS[options.field]);
   const group = { members: weighted, directions, parameters: own };
   // In two stages: the susceptibility field must lie right on the weighted volumes while the last details are found.
   const early = Math.max(1, fwhm.length - 2);
@@ -98,7 +100,7 @@ function estimateWeighted(
         progress(done / fwhm.length, `weighted volumes, iteration ${Math.ceil(done)} of ${fwhm.length}`);
       },
     });
-    separateFieldFromMovement(series, weighted, own);
+    separateFieldFromMovement(series, weighted, own, mean);
     if (!b0) continue;
     for (const [i, t] of weighted.entries()) parameters[t] = own[i];
     for (let shell = 0; shell < directions.shellB.length; shell++) {

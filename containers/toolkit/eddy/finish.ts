@@ -57,16 +57,16 @@ export function finish(
       }
     };
     sample();
-    let predictor = comparison.predictor();
+    let classified = comparison.classified();
     // Twice: lost slices spoil the first predictions of their neighbours.
     for (let round = 0; round < 2; round++) {
-      comparison.fill(predictor);
-      comparison.judge(predictor, measured);
+      comparison.fill(classified);
+      comparison.judge(classified, measured);
       sample();
-      comparison.fill(predictor);
-      predictor = comparison.predictor();
+      comparison.fill(classified);
+      classified = comparison.classified();
     }
-    return { members, directions, predictor, statistics: comparison.statistics };
+    return { members, directions, predictor: comparison.predictor(), statistics: comparison.statistics };
   });
   const outliers = outlierSlices(judged);
   if (replace) {

@@ -82,11 +82,7 @@ async function acquisitionsOf(acqp: string, index: string, volumes: number, imag
 }
 
 /** Susceptibility field in Hz on the series' grid, from --topup or --field; undefined without either. */
-async function fieldOf(
-  options: Options<Key>,
-  image: Image,
-  path: string,
-): Promise<Float32Array | undefined> {
+async function fieldOf(options: Options<Key>, image: Image, path: string): Promise<Float32Array | undefined> {
   const [topup, name] = [options.get('topup'), options.get('field')];
   if (topup !== undefined && name !== undefined)
     throw new ToolError('--topup and --field are two sources of one field. Give one of them.');

@@ -4,11 +4,12 @@
  * undistorted space.
  */
 import { rotation } from '../../../imaging/affine.ts';
+import { sampleSplineGradient } from '../../../imaging/spline.ts';
 import type { Acquisition } from '../files.ts';
-import { OUTSIDE } from './compare.ts';
+import { OUTSIDE, type Weights } from './compare.ts';
 import { cholesky, choleskySolve } from './linear.ts';
 import { type Points, slopeFor } from './series.ts';
-import { sampleGradient } from './spline.ts';
+
 import { FIELD_START, type Frame, fieldTermSlopes, fieldTerms, Warp } from './warp.ts';
 
 /** A volume to be registered. */
@@ -37,7 +38,7 @@ export function correctedAt(
   const slope = slopeFor(points, v.acquisition);
   for (let s = 0; s < out.length; s++) {
     warp.map(points.x[s], points.y[s], points.z[s], points.field[s], slope[s]);
-    const inside = sampleGradient(v.coefficients, v.frame.dims, warp.vx, warp.vy, warp.vz, sample);
+    const inside = sampleSplineGradient(v.coefficients, v.frame.dims, warp.vx, warp.vy, warp.vz, sample);
     out[s] = inside ? warp.jacobian * sample[0] : 0;
     slices[s] = inside ? Math.round(warp.vz) : OUTSIDE;
   }
@@ -76,8 +77,8 @@ export function step(
   points: Points,
   target: Float32Array,
   missing: Uint8Array,
+  { of, classOf }: Weights,
   withField: boolean,
-  weight?: { readonly of: Float64Array; readonly classOf: Uint8Array },
 ): Float64Array {
   const warp = new Warp(v.frame, v.acquisition, p);
   const slope = slopeFor(points, v.acquisition);
@@ -98,7 +99,7 @@ export function step(
     const y = points.y[s];
     const z = points.z[s];
     warp.map(x, y, z, points.field[s], slope[s]);
-    if (!sampleGradient(v.coefficients, v.frame.dims, warp.vx, warp.vy, warp.vz, sample)) continue;
+    if (!sampleSplineGradient(v.coefficients, v.frame.dims, warp.vx, warp.vy, warp.vz, sample)) continue;
     const f = sample[0];
     const j = warp.jacobian;
     row[0] = (j * sample[1]) / dx;
@@ -120,9 +121,9 @@ export function step(
     }
     row[n - 1] = j * f;
     const residual = target[s] - j * f;
-    const wt = weight ? weight.of[weight.classOf[s]] : 1;
+    const weight = of[classOf[s]];
     for (let a = 0; a < n; a++) {
-      const ra = wt * row[a];
+      const ra = weight * row[a];
       rhs[a] += ra * residual;
       const o = a * n;
       for (let b = 0; b <= a; b++) normal[o + b] += ra * row[b];

@@ -9,8 +9,8 @@
  */
 import { phaseAxis, voxelsPerHz } from '../topup/distortion.ts';
 import { leastSquares, robustLeastSquares } from './linear.ts';
-import type { Series } from './series.ts';
-import { FIELD_START } from './warp.ts';
+import type { Points, Series } from './series.ts';
+import { FIELD_START, fieldTerms } from './warp.ts';
 
 /** Gradient of a volume in units of the strongest: direction times sqrt(b). */
 function gradientOf(series: Series, t: number, strongest: number): number[] {
@@ -40,40 +40,60 @@ export function linearInGradient(
 }
 
 /**
- * Moves the part of the phase-encode translation that follows the gradient into the field's constant. Movement is
- * taken for a random walk: the fit is of differences between successive volumes of one acquisition, whatever level and
- * drift the movement has, and sudden jumps of the head count less.
- * Corrected images do not change by it, only what is called movement. Nothing is done with fewer than ten differences.
+ * Mean over the brain of each term of the field but the constant.
+ * @param count number of terms, the constant included
+ */
+export function meanTerms(points: Points, count: number): Float64Array {
+  const sum = new Float64Array(count);
+  const terms = new Float64Array(count);
+  for (let s = 0; s < points.x.length; s++) {
+    fieldTerms(points.x[s], points.y[s], points.z[s], terms);
+    for (let k = 0; k < count - 1; k++) sum[k] += terms[k] / points.x.length;
+  }
+  return sum;
+}
+
+/**
+ * Tells the field's constant from movement along the phase encoding. What the data determine is the displacement of the
+ * brain as a whole: that by the translation and that by the mean of all the field's terms. Its part that follows
+ * the gradient is field, the rest movement. Movement is taken for a random walk: the fit is of differences between
+ * successive volumes of one acquisition, whatever level and drift the movement has, and sudden jumps of the head
+ * count less. Corrected images do not change by it, only what is called movement. With fewer than ten differences all
+ * of it is movement.
  * @param parameters of weighted volumes, changed in place; what their constants hold is told apart anew
+ * @param mean of the field's terms, see {@link meanTerms}
  */
 export function separateFieldFromMovement(
   series: Series,
   members: readonly number[],
   parameters: readonly Float64Array[],
+  mean: Float64Array,
 ): void {
   const strongest = strongestOf(series, members);
-  const shifts = members.map((t) => voxelsPerHz(series.acquisitions[t]));
-  const gradients = members.map((t) => gradientOf(series, t, strongest));
   const axes = members.map((t) => phaseAxis(series.acquisitions[t]));
-  const mm = axes.map((axis) => series.frame.voxelSizes[axis]);
-  for (const [i, p] of parameters.entries()) {
-    p[axes[i]] += p[p.length - 1] * shifts[i] * mm[i];
-    p[p.length - 1] = 0;
-  }
-  const effect = members.map((_, i) => gradients[i].map((g) => g * shifts[i] * mm[i]));
+  const shifts = members.map((t) => voxelsPerHz(series.acquisitions[t]));
+  const mmPerHz = members.map((_, i) => shifts[i] * series.frame.voxelSizes[axes[i]]);
+  const gradients = members.map((t) => gradientOf(series, t, strongest));
+  const terms = mean.length;
+  /** Mean field over the brain without the constant. */
+  const own = parameters.map((p) => {
+    let sum = 0;
+    for (let k = 0; k < terms - 1; k++) sum += mean[k] * p[FIELD_START + k];
+    return sum;
+  });
+  const whole = parameters.map((p, i) => p[axes[i]] + mmPerHz[i] * (own[i] + p[p.length - 1]));
   const rows: number[][] = [];
   const steps: number[] = [];
   for (let i = 1; i < members.length; i++) {
     if (axes[i] !== axes[i - 1] || shifts[i] !== shifts[i - 1]) continue;
-    rows.push(effect[i].map((e, c) => e - effect[i - 1][c]));
-    steps.push(parameters[i][axes[i]] - parameters[i - 1][axes[i - 1]]);
+    rows.push(gradients[i].map((g, c) => mmPerHz[i] * (g - gradients[i - 1][c])));
+    steps.push(whole[i] - whole[i - 1]);
   }
-  if (rows.length < 10) return;
-  const fit = robustLeastSquares(rows, steps);
+  const fit = rows.length < 10 ? new Float64Array(3) : robustLeastSquares(rows, steps);
   for (const [i, p] of parameters.entries()) {
     const hz = gradients[i].reduce((sum, g, c) => sum + g * fit[c], 0);
-    p[p.length - 1] = hz;
-    p[axes[i]] -= hz * shifts[i] * mm[i];
+    p[p.length - 1] = hz - own[i];
+    p[axes[i]] = whole[i] - mmPerHz[i] * hz;
   }
 }
 
