@@ -154,7 +154,7 @@ describe('parts', () => {
       p[1] = drift + hz * 0.05 * 2;
       return p;
     });
-    separateFieldFromMovement(series, [...parameters.keys()], parameters);
+    separateFieldFromMovement(series, [...parameters.keys()], parameters, new Float64Array(10));
     // A field of 0.7 mm, a walk of 0.05 mm a step and a jump of 2 mm: what is left is the walk's share.
     for (const [t, p] of parameters.entries()) expect(Math.abs(p[1] - truth[t])).toBeLessThan(0.08);
   });
