@@ -3,6 +3,7 @@
  * turn takes a Gauss-Newton step towards what the others say it should look like, and the others see it in its new
  * place at once. Taking turns never overshoots, where simultaneous steps of few volumes would swap places for ever.
  */
+import { shared, type Threads } from '../threads.ts';
 import { Comparison, type Weights } from './compare.ts';
 import type { Directions } from './gp.ts';
 import { correctedAt, type Moving, step } from './register.ts';
@@ -39,19 +40,20 @@ const HALVINGS = 3;
  * @param voxelsPerPoint how many voxels of the brain one point stands for
  * @returns corrected intensities at the points, per member, as smoothed in the last iteration
  */
-export function align(
+export async function align(
+  threads: Threads,
   series: Series,
   group: Group,
   points: Points,
   voxelsPerPoint: number,
   options: AlignOptions,
-): readonly Float32Array[] {
+): Promise<readonly Float32Array[]> {
   const { members, directions, parameters } = group;
   const { frame } = series;
   const count = points.voxel.length;
   const volumes = new Comparison(members.length, count, frame.dims[2], directions, voxelsPerPoint);
   const { corrected, sliceOf, missing } = volumes;
-  const predicted = new Float32Array(count);
+  const predicted = shared(new Float32Array(count));
   const trial = new Float32Array(count);
   let moving: Moving[] = [];
 
@@ -60,7 +62,7 @@ export function align(
     moving = members.map((t) => ({
       frame,
       acquisition: series.acquisitions[t],
-      coefficients: smoothedSpline(series.volumes[t], frame, fwhm),
+      coefficients: shared(smoothedSpline(series.volumes[t], frame, fwhm)),
     }));
   };
   const sampleAll = () => {
@@ -91,7 +93,15 @@ export function align(
       volumes.predict(predictor, i, predicted);
       const weights = volumes.weights(predictor, i);
       const before = misfit(corrected[i], predicted, missing[i], weights);
-      let next = step(v, parameters[i], points, predicted, missing[i], weights, options.withField);
+      let next = await step(threads, {
+        v,
+        p: parameters[i],
+        points,
+        predicted,
+        missing: missing[i],
+        weights,
+        withField: options.withField,
+      });
       for (let half = 0; half <= HALVINGS; half++) {
         correctedAt(v, next, points, trial, sliceOf[i]);
         if (misfit(trial, predicted, missing[i], weights) <= before) {

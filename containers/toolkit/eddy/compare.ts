@@ -2,6 +2,7 @@
  * Volumes side by side at points of the undistorted space: what each should look like by the others, which slices
  * fall short of it, and what stands in for data that are lost.
  */
+import { shared } from '../threads.ts';
 import { CLASSES, contrastClasses } from './classes.ts';
 import { type Directions, estimateHyperparameters, meanPredictor, type Predictor, predictor } from './gp.ts';
 import { judgeSlices, type SliceStatistics, sliceSums } from './outliers.ts';
@@ -74,7 +75,7 @@ export class Comparison {
     const each = <T>(make: () => T) => Array.from({ length: volumes }, make);
     this.corrected = each(() => new Float32Array(points));
     this.sliceOf = each(() => new Int16Array(points));
-    this.missing = each(() => new Uint8Array(points));
+    this.missing = each(() => shared(new Uint8Array(points)));
     this.predicted = new Float32Array(points);
     this.directions = directions;
     this.voxelsPerPoint = voxelsPerPoint;
@@ -100,8 +101,8 @@ export class Comparison {
     const { directions, corrected } = this;
     const points = corrected[0].length;
     if (!directions)
-      return { predictors: [meanPredictor(corrected.length)], classOf: new Uint8Array(points) };
-    const classOf = contrastClasses(directions, corrected);
+      return { predictors: [meanPredictor(corrected.length)], classOf: shared(new Uint8Array(points)) };
+    const classOf = shared(contrastClasses(directions, corrected));
     const predictors = Array.from({ length: CLASSES }, (_, c) => {
       const moments = this.secondMoments((s) => classOf[s] === c);
       return predictor(directions, estimateHyperparameters(directions, moments), moments);

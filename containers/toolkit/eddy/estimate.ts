@@ -1,6 +1,7 @@
 /** The whole estimation: b0s to each other, weighted volumes to each other, weighted to b0s, field from movement. */
 import { chain, invert } from '../../../imaging/affine.ts';
 import { B0_MAX } from '../../../imaging/gradients.ts';
+import type { Threads } from '../threads.ts';
 import { align } from './align.ts';
 import { offsetFromB0s, sameRun } from './continuity.ts';
 import { correctVolume } from './correct.ts';
@@ -67,7 +68,8 @@ function carryMovement(
  * Registers the weighted volumes to each other, each shell to the b0s, and tells field from movement.
  * @param parameters of all volumes; those of weighted volumes are replaced
  */
-function estimateWeighted(
+async function estimateWeighted(
+  threads: Threads,
   series: Series,
   b0s: readonly number[],
   weighted: readonly number[],
@@ -76,7 +78,7 @@ function estimateWeighted(
   at: { readonly points: Points; readonly voxelsPerPoint: number },
   options: EstimateOptions,
   progress: (fraction: number, message: string) => void,
-): void {
+): Promise<void> {
   const { points, voxelsPerPoint } = at;
   const { fwhm } = options;
   const own = weighted.map((t) => parameters[t]);
@@ -89,7 +91,7 @@ function estimateWeighted(
     [0, early],
     [early, fwhm.length],
   ]) {
-    const corrected = align(series, group, points, voxelsPerPoint, {
+    const corrected = await align(threads, series, group, points, voxelsPerPoint, {
       fwhm: fwhm.slice(from, to),
       withField: true,
       afterIteration: (now) => {
@@ -121,11 +123,12 @@ function estimateWeighted(
  * Estimates movement and eddy-current fields of a series.
  * The first b0 (or volume 0 where there is none) is the reference of movement.
  */
-export function estimate(
+export async function estimate(
+  threads: Threads,
   series: Series,
   options: EstimateOptions,
   progress: (fraction: number, message: string) => void,
-): Estimate {
+): Promise<Estimate> {
   const all = series.volumes.map((_, t) => t);
   const b0s = all.filter((t) => series.bvals[t] <= B0_MAX);
   const weighted = all.filter((t) => series.bvals[t] > B0_MAX);
@@ -138,7 +141,7 @@ export function estimate(
   if (b0s.length > 0) {
     groups.push({ members: b0s });
     const own = b0s.map((t) => parameters[t]);
-    align(series, { members: b0s, parameters: own }, points, voxelsPerPoint, {
+    await align(threads, series, { members: b0s, parameters: own }, points, voxelsPerPoint, {
       fwhm: options.fwhm,
       withField: false,
       afterIteration: makeReference,
@@ -151,8 +154,16 @@ export function estimate(
     const directions = directionsOf(series, weighted);
     groups.push({ members: weighted, directions });
     const at = { points, voxelsPerPoint };
-    estimateWeighted(series, b0s, weighted, directions, parameters, at, options, (f, message) =>
-      progress(share + (1 - share) * f, message),
+    await estimateWeighted(
+      threads,
+      series,
+      b0s,
+      weighted,
+      directions,
+      parameters,
+      at,
+      options,
+      (f, message) => progress(share + (1 - share) * f, message),
     );
   }
   if (b0s.length === 0) makeReference(parameters);

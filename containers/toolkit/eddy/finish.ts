@@ -1,13 +1,17 @@
 /** From the estimate to images: the corrected series, lost slices found and replaced, maps of contrast against noise. */
 import { type Image, volumeOf } from '../../../imaging/image.ts';
+import { pieces, type Threads } from '../threads.ts';
 import { b0Snr, shellCnr } from './cnr.ts';
 import { Comparison, predict } from './compare.ts';
-import { correctVolume, replaceSlices } from './correct.ts';
+import { correctVolume, correctVolumes, replaceSlices } from './correct.ts';
 import type { Estimate } from './estimate.ts';
 import type { Directions, Predictor } from './gp.ts';
 import { acquiredSlices } from './register.ts';
 import { type OutlierSlice, outlierSlices } from './report.ts';
 import type { Series } from './series.ts';
+
+/** Volumes resampled in one go. */
+const AT_ONCE = 8;
 
 /** A corrected series. */
 export interface Finished {
@@ -26,18 +30,22 @@ export interface Finished {
  * Corrects every volume, finds outlier slices, and replaces them by predictions where that is asked for.
  * @param replace predictions take the place of outlier slices, before the interpolation
  */
-export function finish(
+export async function finish(
   series: Series,
   found: Estimate,
   replace: boolean,
   corrected: Image,
+  threads: Threads,
   progress: (fraction: number) => void,
-): Finished {
+): Promise<Finished> {
   const { parameters, points } = found;
   const volumes = series.volumes.map((_, t) => volumeOf(corrected, t));
-  for (const [t, acquired] of series.volumes.entries()) {
-    volumes[t].set(correctVolume(series, t, parameters[t], acquired));
-    progress((t + 1) / volumes.length);
+  // A few at a time: no more than those are held twice.
+  for (const [first, end] of pieces(volumes.length, AT_ONCE)) {
+    const which = volumes.slice(first, end).map((_, i) => first + i);
+    const done = await correctVolumes(threads, series, which, parameters);
+    for (const [i, volume] of done.entries()) volumes[first + i].set(volume);
+    progress(end / volumes.length);
   }
   const judged = found.groups.map(({ members, directions }) => {
     const slices = series.frame.dims[2];

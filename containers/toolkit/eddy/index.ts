@@ -4,10 +4,11 @@ import { B0_MAX, formatBvecs, readGradients } from '../../../imaging/gradients.t
 import { type Image, isNeurological, sameGrid, volumeOf, voxelCount } from '../../../imaging/image.ts';
 import { writeImage } from '../../../imaging/nifti.ts';
 import { findImage, loadImage, readAcquisitions, readTable } from '../files.ts';
+import { shared, THREADS_FLAG, Threads, threadsOf } from '../threads.ts';
 import { type Options, stem, type Tool, ToolError } from '../tool.ts';
 import { evaluateField, readTopup } from '../topup/field.ts';
-import { estimate } from './estimate.ts';
-import { cnrMaps, finish } from './finish.ts';
+import { type Estimate, estimate } from './estimate.ts';
+import { cnrMaps, type Finished, finish } from './finish.ts';
 import {
   formatMovementRms,
   formatOutlierMap,
@@ -37,7 +38,7 @@ type Key =
   | 'resamp'
   | 'repol'
   | 'cnr'
-  | 'nthr'
+  | 'threads'
   | 'shelled'
   | 'verbose';
 
@@ -115,7 +116,8 @@ function checkShells(series: Series, bvals: string): void {
 async function readSeries(options: Options<Key>): Promise<{ image: Image; series: Series }> {
   const need = (key: Key) => options.get(key) ?? '';
   const path = await findImage(need('imain'));
-  const image = await loadImage(path);
+  const read = await loadImage(path);
+  const image = { ...read, data: shared(read.data) };
   const maskPath = await findImage(need('mask'));
   const mask = await loadImage(maskPath);
   if (!sameGrid(mask.grid, image.grid, 0.1) || mask.volumes !== 1)
@@ -132,6 +134,7 @@ async function readSeries(options: Options<Key>): Promise<{ image: Image; series
     );
   const acquisitions = await acquisitionsOf(need('acqp'), need('index'), image.volumes, path);
   const { bvals, bvecs } = await readGradients(need('bvals'), need('bvecs'), image.volumes, path);
+  const field = await fieldOf(options, image, path);
   const series: Series = {
     frame: { dims: image.grid.dims, voxelSizes: image.grid.voxelSizes },
     volumes: Array.from({ length: image.volumes }, (_, t) => volumeOf(image, t)),
@@ -139,7 +142,7 @@ async function readSeries(options: Options<Key>): Promise<{ image: Image; series
     bvals,
     bvecs,
     mask: inside,
-    field: await fieldOf(options, image, path),
+    field: field && shared(field),
   };
   if (!options.has('shelled')) checkShells(series, need('bvals'));
   return { image, series };
@@ -194,7 +197,7 @@ export const eddy: Tool<Key> = {
     },
     repol: { names: ['--repol'], help: 'replace outlier slices by predictions' },
     cnr: { names: ['--cnr_maps'], help: 'write maps of SNR (b0) and CNR (each shell)' },
-    nthr: { names: ['--nthr'], value: 'n', help: 'accepted for compatibility; one thread does the work' },
+    threads: THREADS_FLAG,
     shelled: { names: ['--data_is_shelled'], help: 'do not check that the data lie on shells' },
     verbose: { names: ['--verbose', '--very_verbose', '-v'], help: 'say what is found' },
   },
@@ -208,14 +211,22 @@ export const eddy: Tool<Key> = {
     };
     const { image, series } = await readSeries(options);
     progress(0.05, `read ${image.volumes} volumes of ${image.grid.dims.join(' x ')}`);
-    const found = estimate(series, settings, (f, message) => progress(0.05 + 0.6 * f, message));
-    const result = finish(
-      series,
-      found,
-      options.has('repol'),
-      { ...image, data: new Float32Array(image.data.length) },
-      (f) => progress(0.65 + 0.24 * f, 'resampling'),
-    );
+    const threads = new Threads(threadsOf('eddy', options));
+    let found: Estimate;
+    let result: Finished;
+    try {
+      found = await estimate(threads, series, settings, (f, message) => progress(0.05 + 0.6 * f, message));
+      result = await finish(
+        series,
+        found,
+        options.has('repol'),
+        { ...image, data: new Float32Array(image.data.length) },
+        threads,
+        (f) => progress(0.65 + 0.24 * f, 'resampling'),
+      );
+    } finally {
+      await threads.close();
+    }
     const { outliers, corrected } = result;
     if (options.has('verbose')) progress(0.9, `${outliers.length} outlier slices found`);
     if (options.has('cnr')) await writeImage(`${out}.eddy_cnr_maps.nii.gz`, cnrMaps(series, result));

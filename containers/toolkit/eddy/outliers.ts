@@ -19,8 +19,11 @@ export interface SliceStatistics {
   readonly outlier: Uint8Array;
 }
 
-/** A slice less far off than this share of its neighbour is the neighbour's shadow: interpolation carries loss across. */
-const SHADOW = 0.15;
+/**
+ * A slice less far off than this share of its neighbour is the neighbour's shadow: where the head has moved, interpolation
+ * carries loss across. Up to 0.38 is found where slices lose all signal.
+ */
+const SHADOW = 0.4;
 
 /** Sums over the points of each slice of one volume. */
 export interface SliceSums {
