@@ -7,11 +7,12 @@ import { offsetFromB0s, sameRun } from './continuity.ts';
 import { correctVolume } from './correct.ts';
 import type { Directions } from './gp.ts';
 import {
-  linearInGradient,
   meanTerms,
   removeCommonField,
+  type SecondLevel,
   separateConstantFromMovement,
   separateFieldFromMovement,
+  tieToGradient,
 } from './separate.ts';
 import { directionsOf, type Points, pointsAt, type Series, spreadVoxels } from './series.ts';
 import { alignToB0 } from './shells.ts';
@@ -21,8 +22,8 @@ import { FIELD_START, type FieldModel, rigidMatrix, setRigid, TERMS } from './wa
 export interface EstimateOptions {
   /** Model of the eddy currents' field. */
   readonly field: FieldModel;
-  /** Tie the field's terms to the gradient linearly (--slm=linear). */
-  readonly linearInGradient: boolean;
+  /** What ties the field's terms to the gradient (--slm). */
+  readonly secondLevel: SecondLevel;
   /** Smoothing in mm per iteration; its length is the number of iterations. */
   readonly fwhm: readonly number[];
 }
@@ -94,9 +95,7 @@ async function estimateWeighted(
     const corrected = await align(threads, series, group, points, voxelsPerPoint, {
       fwhm: fwhm.slice(from, to),
       withField: true,
-      afterIteration: (now) => {
-        if (options.linearInGradient) linearInGradient(series, weighted, now);
-      },
+      afterIteration: (now) => tieToGradient(series, weighted, now, options.secondLevel),
       progress: (f) => {
         const done = from + (to - from) * f;
         progress(done / fwhm.length, `weighted volumes, iteration ${Math.ceil(done)} of ${fwhm.length}`);

@@ -18,6 +18,7 @@ import {
   parameterRows,
   rotatedBvecs,
 } from './report.ts';
+import { SECOND_LEVELS } from './separate.ts';
 import { directionsOf, type Series } from './series.ts';
 import type { FieldModel } from './warp.ts';
 
@@ -183,7 +184,11 @@ export const eddy: Tool<Key> = {
       value: 'linear|quadratic',
       help: 'model of the eddy-current field (default quadratic)',
     },
-    slm: { names: ['--slm'], value: 'none|linear', help: 'model of the field over gradients (default none)' },
+    slm: {
+      names: ['--slm'],
+      value: 'none|linear|quadratic',
+      help: 'model of the field over gradients (default none)',
+    },
     fwhm: {
       names: ['--fwhm'],
       value: 'mm,...',
@@ -206,7 +211,7 @@ export const eddy: Tool<Key> = {
     oneOf(options, 'resamp', ['jac'], 'jac');
     const settings = {
       field: oneOf<FieldModel>(options, 'flm', ['linear', 'quadratic'], 'quadratic'),
-      linearInGradient: oneOf(options, 'slm', ['none', 'linear'], 'none') === 'linear',
+      secondLevel: oneOf(options, 'slm', SECOND_LEVELS, 'none'),
       fwhm: fwhmSchedule(options),
     };
     const { image, series } = await readSeries(options);

@@ -22,14 +22,27 @@ function strongestOf(series: Series, members: readonly number[]): number {
   return members.reduce((most, t) => Math.max(most, series.bvals[t]), 1);
 }
 
-/** Second-level model of --slm=linear: replaces each field term but the constant by its linear fit on the gradient. */
-export function linearInGradient(
+/** What --slm ties the field to: nothing, or a polynomial in the gradient. */
+export const SECOND_LEVELS = ['none', 'linear', 'quadratic'] as const;
+export type SecondLevel = (typeof SECOND_LEVELS)[number];
+
+/**
+ * Second-level model: replaces each field term but the constant by its fit on the gradient's components (linear), or on
+ * them and their products (quadratic). Volumes too few to determine the fit keep what they have.
+ */
+export function tieToGradient(
   series: Series,
   members: readonly number[],
   parameters: readonly Float64Array[],
+  model: SecondLevel,
 ): void {
+  if (model === 'none') return;
   const strongest = strongestOf(series, members);
-  const rows = members.map((t) => gradientOf(series, t, strongest));
+  const rows = members.map((t) => {
+    const [x, y, z] = gradientOf(series, t, strongest);
+    return model === 'linear' ? [x, y, z] : [x, y, z, x * x, y * y, z * z, x * y, x * z, y * z];
+  });
+  if (rows.length <= rows[0].length) return;
   for (let k = FIELD_START; k < parameters[0].length - 1; k++) {
     const fit = leastSquares(
       rows,
