@@ -6,7 +6,7 @@ import { fieldSlope, type Series } from './series.ts';
 import { rigidMatrix, Warp } from './warp.ts';
 
 /** Positions along an axis of the grid in mm from the centre. */
-function positions(series: Pick<Series, 'frame'>, axis: number): Float64Array {
+export function positions(series: Pick<Series, 'frame'>, axis: number): Float64Array {
   const n = series.frame.dims[axis];
   return Float64Array.from({ length: n }, (_, i) => (i - 0.5 * (n - 1)) * series.frame.voxelSizes[axis]);
 }

@@ -6,6 +6,7 @@ import { Comparison, predict } from './compare.ts';
 import { correctVolume, correctVolumes, replaceSlices } from './correct.ts';
 import type { Estimate } from './estimate.ts';
 import type { Directions, Predictor } from './gp.ts';
+import { restorePair } from './lsr.ts';
 import { acquiredSlices } from './register.ts';
 import { type OutlierSlice, outlierSlices } from './report.ts';
 import type { Series } from './series.ts';
@@ -17,6 +18,8 @@ const AT_ONCE = 8;
 export interface Finished {
   /** The volumes on the series' grid. */
   readonly corrected: Image;
+  /** The volumes as acquired, outlier slices replaced where that was asked for. */
+  readonly acquired: readonly Float32Array[];
   readonly outliers: readonly OutlierSlice[];
   /** Volumes that predict each other, and how. */
   readonly groups: readonly {
@@ -77,6 +80,7 @@ export async function finish(
     return { members, directions, predictor: comparison.predictor(), statistics: comparison.statistics };
   });
   const outliers = outlierSlices(judged);
+  const acquired = [...series.volumes];
   if (replace) {
     const predicted = new Float32Array(series.mask.length);
     // Twice: in the first round a prediction may rest on slices which are themselves lost.
@@ -93,9 +97,36 @@ export async function finish(
           );
           const mended = replaceSlices(series, t, parameters[t], predicted, lost);
           volumes[t].set(correctVolume(series, t, parameters[t], mended));
+          acquired[t] = mended;
         }
   }
-  return { corrected, outliers, groups: judged };
+  return { corrected, acquired, outliers, groups: judged };
+}
+
+/** One volume of each pair of opposite phase encoding (--resamp=lsr), in the pairs' order. */
+export async function restorePairs(
+  series: Series,
+  found: Estimate,
+  { corrected, acquired }: Finished,
+  pairs: readonly (readonly [number, number])[],
+  threads: Threads,
+): Promise<Image> {
+  const { frame, field, acquisitions } = series;
+  const restored = await threads.map(
+    restorePair,
+    pairs.map((pair) => ({
+      frame,
+      field,
+      halves: pair.map((t) => ({
+        acquisition: acquisitions[t],
+        p: found.parameters[t],
+        acquired: acquired[t],
+      })),
+    })),
+  );
+  const data = new Float32Array(pairs.length * series.mask.length);
+  for (const [i, volume] of restored.entries()) data.set(volume, i * series.mask.length);
+  return { grid: corrected.grid, volumes: pairs.length, data };
 }
 
 /** SNR of the b0s, then CNR of each shell by ascending b, as one series of maps; 0 outside the mask. */

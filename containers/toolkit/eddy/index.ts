@@ -8,7 +8,8 @@ import { shared, THREADS_FLAG, Threads, threadsOf } from '../threads.ts';
 import { type Options, stem, type Tool, ToolError } from '../tool.ts';
 import { evaluateField, readTopup } from '../topup/field.ts';
 import { type Estimate, estimate } from './estimate.ts';
-import { cnrMaps, type Finished, finish } from './finish.ts';
+import { cnrMaps, type Finished, finish, restorePairs } from './finish.ts';
+import { oppositePairs } from './lsr.ts';
 import {
   formatMovementRms,
   formatOutlierMap,
@@ -113,6 +114,16 @@ function checkShells(series: Series, bvals: string): void {
   }
 }
 
+/** Pairs for --resamp=lsr. */
+function pairsOf(series: Series, options: Options<Key>): [number, number][] {
+  const pairs = oppositePairs(series, B0_MAX);
+  if (typeof pairs === 'number')
+    throw new ToolError(
+      `${options.get('imain')}: --resamp=lsr needs pairs of opposite phase encoding, but volume ${pairs} has no partner with its b value and direction. Use --resamp=jac.`,
+    );
+  return pairs;
+}
+
 /** Reads everything and checks that it fits together. */
 async function readSeries(options: Options<Key>): Promise<{ image: Image; series: Series }> {
   const need = (key: Key) => options.get(key) ?? '';
@@ -197,8 +208,8 @@ export const eddy: Tool<Key> = {
     niter: { names: ['--niter'], value: 'n', help: 'iterations (default 5)' },
     resamp: {
       names: ['--resamp'],
-      value: 'jac',
-      help: 'resampling: jac, spline interpolation with Jacobian modulation',
+      value: 'jac|lsr',
+      help: 'resampling: jac, spline interpolation with Jacobian modulation; lsr, one volume from each pair of opposite encoding',
     },
     repol: { names: ['--repol'], help: 'replace outlier slices by predictions' },
     cnr: { names: ['--cnr_maps'], help: 'write maps of SNR (b0) and CNR (each shell)' },
@@ -208,17 +219,19 @@ export const eddy: Tool<Key> = {
   },
   async run(options, progress) {
     const out = stem(options.get('out') ?? '');
-    oneOf(options, 'resamp', ['jac'], 'jac');
+    const resamp = oneOf(options, 'resamp', ['jac', 'lsr'], 'jac');
     const settings = {
       field: oneOf<FieldModel>(options, 'flm', ['linear', 'quadratic'], 'quadratic'),
       secondLevel: oneOf(options, 'slm', SECOND_LEVELS, 'none'),
       fwhm: fwhmSchedule(options),
     };
     const { image, series } = await readSeries(options);
+    const pairs = resamp === 'lsr' ? pairsOf(series, options) : undefined;
     progress(0.05, `read ${image.volumes} volumes of ${image.grid.dims.join(' x ')}`);
     const threads = new Threads(threadsOf('eddy', options));
     let found: Estimate;
     let result: Finished;
+    let output: Image;
     try {
       found = await estimate(threads, series, settings, (f, message) => progress(0.05 + 0.6 * f, message));
       result = await finish(
@@ -229,10 +242,11 @@ export const eddy: Tool<Key> = {
         threads,
         (f) => progress(0.65 + 0.24 * f, 'resampling'),
       );
+      output = pairs ? await restorePairs(series, found, result, pairs, threads) : result.corrected;
     } finally {
       await threads.close();
     }
-    const { outliers, corrected } = result;
+    const { outliers } = result;
     if (options.has('verbose')) progress(0.9, `${outliers.length} outlier slices found`);
     if (options.has('cnr')) await writeImage(`${out}.eddy_cnr_maps.nii.gz`, cnrMaps(series, result));
     progress(0.91, 'writing');
@@ -246,7 +260,7 @@ export const eddy: Tool<Key> = {
       eddy_outlier_map: formatOutlierMap(outliers, image.volumes, slices),
     };
     for (const [name, text] of Object.entries(texts)) await writeFile(`${out}.${name}`, text);
-    await writeImage(`${out}.nii.gz`, corrected);
+    await writeImage(`${out}.nii.gz`, output);
     progress(1, 'done');
   },
 };
