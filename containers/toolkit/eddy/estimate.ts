@@ -41,6 +41,7 @@ export interface Estimate {
 
 /** Points at which volumes are compared: enough for thousandths of a voxel, few enough for speed. */
 const MOST_POINTS = 30_000;
+
 /** Right-multiplies all transforms so that the first becomes the identity. */
 function makeReference(parameters: readonly Float64Array[]): void {
   const back = invert(rigidMatrix(parameters[0]));
@@ -83,7 +84,6 @@ async function estimateWeighted(
   const { points, voxelsPerPoint } = at;
   const { fwhm } = options;
   const own = weighted.map((t) => parameters[t]);
-  const b0 = b0s.length > 0 ? meanB0(series, b0s, parameters, fwhm[fwhm.length - 1]) : undefined;
   const mean = meanTerms(points, TERMS[options.field]);
   const group = { members: weighted, directions, parameters: own };
   // In two stages: the susceptibility field must lie right on the weighted volumes while the last details are found.
@@ -102,14 +102,19 @@ async function estimateWeighted(
       },
     });
     separateFieldFromMovement(series, weighted, own, mean);
-    if (!b0) continue;
+    if (b0s.length === 0) continue;
     for (const [i, t] of weighted.entries()) parameters[t] = own[i];
     for (let shell = 0; shell < directions.shellB.length; shell++) {
       const who = weighted.map((_, i) => i).filter((i) => directions.shellOf[i] === shell);
       const volumes = who.map((i) => weighted[i]);
       const q =
         offsetFromB0s(series, b0s, volumes, parameters) ??
-        alignToB0(b0, series.frame, meanOf(who.map((i) => corrected[i])), points);
+        alignToB0(
+          meanB0(series, b0s, parameters, fwhm[fwhm.length - 1]),
+          series.frame,
+          meanOf(who.map((i) => corrected[i])),
+          points,
+        );
       const back = invert(rigidMatrix(q));
       for (const i of who) setRigid(own[i], chain(rigidMatrix(own[i]), back));
     }
