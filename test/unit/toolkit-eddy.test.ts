@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLASSES, contrastClasses } from '../../containers/toolkit/eddy/classes.ts';
-import { offsetFromB0s } from '../../containers/toolkit/eddy/continuity.ts';
+import { combine, offsetFromB0s } from '../../containers/toolkit/eddy/continuity.ts';
 import { correctVolume, replaceSlices } from '../../containers/toolkit/eddy/correct.ts';
 import { covariance, estimateHyperparameters, predictor } from '../../containers/toolkit/eddy/gp.ts';
 import { eddy } from '../../containers/toolkit/eddy/index.ts';
@@ -262,9 +262,18 @@ describe('parts', () => {
       return p;
     });
     const q = offsetFromB0s(series, b0s, shell, parameters);
-    expect(Math.abs((q?.[0] ?? 0) - 0.7)).toBeLessThan(0.02);
-    expect(q?.[4]).toBeCloseTo(0.02, 6);
+    expect(Math.abs((q?.value[0] ?? 0) - 0.7)).toBeLessThan(0.02);
+    expect(q?.value[4]).toBeCloseTo(0.02, 6);
+    expect(q?.variance[4]).toBe(0);
     expect(offsetFromB0s(series, [0], [5, 6], parameters)).toBeUndefined();
+    // Where steps are as large as registration's error of 0.2 mm, both count alike.
+    const both = combine(
+      { value: new Float64Array(6), variance: new Float64Array(6).fill(0.04) },
+      new Float64Array(6).fill(1),
+      2,
+    );
+    expect(both[0]).toBeCloseTo(0.5, 6);
+    expect(both[3]).toBeGreaterThan(0.99);
   });
 
   it('ties the field to the gradient by --slm', () => {

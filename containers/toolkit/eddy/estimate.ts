@@ -3,7 +3,7 @@ import { chain, invert } from '../../../imaging/affine.ts';
 import { B0_MAX } from '../../../imaging/gradients.ts';
 import type { Threads } from '../threads.ts';
 import { align } from './align.ts';
-import { offsetFromB0s, sameRun } from './continuity.ts';
+import { combine, offsetFromB0s, sameRun } from './continuity.ts';
 import { correctVolume } from './correct.ts';
 import type { Directions } from './gp.ts';
 import {
@@ -84,6 +84,7 @@ async function estimateWeighted(
   const { points, voxelsPerPoint } = at;
   const { fwhm } = options;
   const own = weighted.map((t) => parameters[t]);
+  const voxelMm = Math.max(...series.frame.voxelSizes);
   const mean = meanTerms(points, TERMS[options.field]);
   const group = { members: weighted, directions, parameters: own };
   // In two stages: the susceptibility field must lie right on the weighted volumes while the last details are found.
@@ -103,18 +104,14 @@ async function estimateWeighted(
     });
     separateFieldFromMovement(series, weighted, own, mean);
     if (b0s.length === 0) continue;
+    const b0 = meanB0(series, b0s, parameters, fwhm[fwhm.length - 1]);
     for (const [i, t] of weighted.entries()) parameters[t] = own[i];
     for (let shell = 0; shell < directions.shellB.length; shell++) {
       const who = weighted.map((_, i) => i).filter((i) => directions.shellOf[i] === shell);
       const volumes = who.map((i) => weighted[i]);
-      const q =
-        offsetFromB0s(series, b0s, volumes, parameters) ??
-        alignToB0(
-          meanB0(series, b0s, parameters, fwhm[fwhm.length - 1]),
-          series.frame,
-          meanOf(who.map((i) => corrected[i])),
-          points,
-        );
+      const registered = alignToB0(b0, series.frame, meanOf(who.map((i) => corrected[i])), points);
+      const following = offsetFromB0s(series, b0s, volumes, parameters);
+      const q = following ? combine(following, registered, voxelMm) : registered;
       const back = invert(rigidMatrix(q));
       for (const i of who) setRigid(own[i], chain(rigidMatrix(own[i]), back));
     }

@@ -1,6 +1,6 @@
 /**
  * Alignment of a shell with the b0s by mutual information, which spans their contrasts (post-eddy alignment of shells,
- * Andersson & Sotiropoulos 2016). For shells that no b0 was acquired next to; see continuity.ts for the others.
+ * Andersson & Sotiropoulos 2016). What movement's continuity tells is weighed against it, see continuity.ts.
  */
 import { sampleSplineGradient } from '../../../imaging/spline.ts';
 import type { Points } from './series.ts';
