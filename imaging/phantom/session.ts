@@ -118,7 +118,7 @@ export interface SimulatedSession {
 }
 
 /** Receive sensitivity that varies smoothly over the scanner's bore. */
-function sensitivityOf(grid: Grid, scale: number, seed: number): Float32Array {
+export function sensitivityOf(grid: Grid, scale: number, seed: number): Float32Array {
   const random = randomStream(seed, 'coil');
   const c = Array.from({ length: 6 }, () => scale * 0.06 * random.normal());
   const out = new Float32Array(voxelCount(grid));

@@ -2,13 +2,20 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CLASSES, contrastClasses } from '../../containers/toolkit/eddy/classes.ts';
+import { combine, offsetFromB0s } from '../../containers/toolkit/eddy/continuity.ts';
 import { correctVolume, replaceSlices } from '../../containers/toolkit/eddy/correct.ts';
 import { covariance, estimateHyperparameters, predictor } from '../../containers/toolkit/eddy/gp.ts';
 import { eddy } from '../../containers/toolkit/eddy/index.ts';
 import { cholesky, choleskySolve } from '../../containers/toolkit/eddy/linear.ts';
+import { oppositePairs, restorePair } from '../../containers/toolkit/eddy/lsr.ts';
 import { judgeSlices } from '../../containers/toolkit/eddy/outliers.ts';
 import { parameterRows, rotatedBvecs } from '../../containers/toolkit/eddy/report.ts';
-import { separateFieldFromMovement } from '../../containers/toolkit/eddy/separate.ts';
+import {
+  separateConstantFromMovement,
+  separateFieldFromMovement,
+  tieToGradient,
+} from '../../containers/toolkit/eddy/separate.ts';
 import type { Series } from '../../containers/toolkit/eddy/series.ts';
 import { Warp } from '../../containers/toolkit/eddy/warp.ts';
 import { readTable } from '../../containers/toolkit/files.ts';
@@ -154,9 +161,154 @@ describe('parts', () => {
       p[1] = drift + hz * 0.05 * 2;
       return p;
     });
-    separateFieldFromMovement(series, [...parameters.keys()], parameters);
+    separateFieldFromMovement(series, [...parameters.keys()], parameters, new Float64Array(10));
     // A field of 0.7 mm, a walk of 0.05 mm a step and a jump of 2 mm: what is left is the walk's share.
     for (const [t, p] of parameters.entries()) expect(Math.abs(p[1] - truth[t])).toBeLessThan(0.08);
+  });
+
+  it('restores one volume from two of opposite encoding', () => {
+    const still = emptySeries(4, [24, 32, 24], 3);
+    const [nx, ny, nz] = still.frame.dims;
+    const field = new Float32Array(nx * ny * nz);
+    const truth = new Float32Array(field.length);
+    for (let o = 0; o < field.length; o++) {
+      const [x, y, z] = [o % nx, Math.floor(o / nx) % ny, Math.floor(o / (nx * ny))];
+      field[o] = 40 * Math.exp(-((x - 12) ** 2 + (y - 16) ** 2 + (z - 12) ** 2) / 50);
+      truth[o] = 500 + 200 * Math.sin(x / 4) + 150 * Math.cos(y / 5) + 100 * Math.sin((z + y) / 6);
+    }
+    const series: Series = {
+      ...still,
+      field,
+      bvals: Float64Array.of(0, 1000, 0, 1000),
+      bvecs: Float64Array.of(0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, -1),
+      acquisitions: [-1, -1, 1, 1].map((y) => ({ direction: [0, y, 0], readoutSeconds: 0.05 })),
+    };
+    expect(oppositePairs(series, 50)).toEqual([
+      [0, 2],
+      [1, 3],
+    ]);
+    expect(oppositePairs({ ...series, bvals: Float64Array.of(0, 1000, 0, 2000) }, 50)).toBe(1);
+    const all = Array.from({ length: nz }, (_, k) => k);
+    const halves = [1, 3].map((t) => {
+      const p = new Float64Array(16);
+      p.set([0.8, -0.5 * t, 0.6, 0.01, 0, 0.01, 0.03 * t, -0.02, 0.02]);
+      const acquired = replaceSlices(series, t, p, truth, all);
+      return { acquisition: series.acquisitions[t], p, acquired };
+    });
+    const restored = restorePair.run({ frame: series.frame, field, halves });
+    let squares = 0;
+    let count = 0;
+    for (let k = 5; k < nz - 5; k++)
+      for (let j = 7; j < ny - 7; j++)
+        for (let i = 5; i < nx - 5; i++, count++) {
+          const o = i + nx * (j + ny * k);
+          squares += (restored[o] - truth[o]) ** 2;
+        }
+    // Linear interpolation made the data; signal between 50 and 950 is found to one in a hundred.
+    expect(Math.sqrt(squares / count)).toBeLessThan(9);
+  });
+
+  it("counts the field's mean over the brain as displacement of the brain", () => {
+    const series = emptySeries(32, [8, 8, 8], 2);
+    const mean = new Float64Array(10);
+    mean[3] = 900;
+    const random = randomStream(4, 'mean field');
+    const parameters = Array.from({ length: 32 }, () => {
+      const p = new Float64Array(16);
+      p[9] = 1e-3 * random.normal();
+      // Where the brain lies is known; the translation only makes up for the field.
+      p[1] = 0.5 - 0.05 * 2 * 900 * p[9];
+      return p;
+    });
+    separateFieldFromMovement(series, [...parameters.keys()], parameters, mean);
+    for (const p of parameters) {
+      expect(p[1]).toBeCloseTo(0.5, 6);
+      expect(p[15]).toBeCloseTo(-900 * p[9], 6);
+    }
+  });
+
+  it("tells topup's constant from movement between opposite encodings", () => {
+    const series: Series = {
+      ...emptySeries(20, [8, 8, 8], 2),
+      acquisitions: Array.from({ length: 20 }, (_, t) => ({
+        direction: [0, t < 10 ? -1 : 1, 0],
+        readoutSeconds: 0.05,
+      })),
+      field: new Float32Array(512),
+    };
+    // The head drifts by 0.1 mm a volume, the field is off by 8 Hz: 0.8 mm each way.
+    const parameters = Array.from({ length: 20 }, (_, t) => {
+      const p = new Float64Array(16);
+      p[1] = 0.1 * t + (t < 10 ? 0 : 1.6);
+      return p;
+    });
+    separateConstantFromMovement(series, parameters);
+    for (const [t, p] of parameters.entries()) {
+      // The drift of the one step between the sets cannot be told from the constant.
+      expect(p[1]).toBeCloseTo(t < 10 ? 0.1 * t : 0.1 * (t - 1), 5);
+      const shown = p[1] + 2 * 0.05 * (t < 10 ? -1 : 1) * p[15];
+      expect(shown).toBeCloseTo(0.1 * t + (t < 10 ? 0 : 1.6), 6);
+    }
+  });
+
+  it('places a shell by the b0s next to its volumes, whatever jumps between', () => {
+    const series = emptySeries(40, [8, 8, 8], 2);
+    const b0s = [0, 8, 16, 24, 32];
+    const shell = [...Array(40).keys()].filter((t) => !b0s.includes(t));
+    const parameters = Array.from({ length: 40 }, (_, t) => {
+      const p = new Float64Array(16);
+      p[0] = 0.01 * t + (t > 16 ? 3 : 0) + (b0s.includes(t) ? 0 : 0.7);
+      p[4] = b0s.includes(t) ? 0 : 0.02;
+      return p;
+    });
+    const q = offsetFromB0s(series, b0s, shell, parameters);
+    expect(Math.abs((q?.value[0] ?? 0) - 0.7)).toBeLessThan(0.02);
+    expect(q?.value[4]).toBeCloseTo(0.02, 6);
+    expect(q?.variance[4]).toBe(0);
+    expect(offsetFromB0s(series, [0], [5, 6], parameters)).toBeUndefined();
+    // Where steps are as large as registration's error of 0.2 mm, both count alike.
+    const both = combine(
+      { value: new Float64Array(6), variance: new Float64Array(6).fill(0.04) },
+      new Float64Array(6).fill(1),
+      2,
+    );
+    expect(both[0]).toBeCloseTo(0.5, 6);
+    expect(both[3]).toBeGreaterThan(0.99);
+  });
+
+  it('ties the field to the gradient by --slm', () => {
+    const series = emptySeries(30, [8, 8, 8], 2);
+    const members = [...Array(30).keys()];
+    const g = (t: number, c: number) => series.bvecs[3 * t + c];
+    const random = randomStream(5, 'second level');
+    const field = (t: number, square: number) => 0.1 * g(t, 0) - 0.2 * g(t, 2) + square * g(t, 1) ** 2;
+    const worst = (model: 'none' | 'linear' | 'quadratic', square: number) => {
+      const parameters = members.map((t) => {
+        const p = new Float64Array(16);
+        p[6] = field(t, square) + 0.01 * random.normal();
+        return p;
+      });
+      tieToGradient(series, members, parameters, model);
+      return Math.max(...members.map((t) => Math.abs(parameters[t][6] - field(t, square))));
+    };
+    expect(worst('none', 0)).toBeGreaterThan(0.015);
+    expect(worst('linear', 0)).toBeLessThan(0.01);
+    expect(worst('linear', 0.2)).toBeGreaterThan(0.04);
+    expect(worst('quadratic', 0.2)).toBeLessThan(0.015);
+  });
+
+  it('sorts points by how much their signal depends on direction', () => {
+    const n = 12;
+    const vectors = sphere(n);
+    const random = randomStream(6, 'classes');
+    const data = Array.from({ length: n }, (_, i) =>
+      Float32Array.from(
+        { length: 600 },
+        (_v, s) => 500 + (s % 2) * 90 * vectors[3 * i + 2] ** 2 + random.normal(),
+      ),
+    );
+    const classOf = contrastClasses({ vectors, shellB: [1000], shellOf: new Int32Array(n) }, data);
+    for (const [s, c] of classOf.entries()) expect(c >= CLASSES / 2).toBe(s % 2 === 1);
   });
 
   it('finds slices that lost signal and no others', () => {
@@ -376,7 +528,16 @@ describe('eddy', () => {
       await expect(outcome).rejects.toThrow(message);
       await writeFile(file(name), good);
     }
-    await expect(run(...inputs(), '--resamp=lsr')).rejects.toThrow(/--resamp=lsr is not one of jac/);
+    const field = run(...inputs(), `--topup=${file('topup')}`, `--field=${file('mask')}`);
+    await expect(field).rejects.toThrow(/Give one of them/);
+    await expect(run(...inputs(), `--field=${file('dwi')}`)).rejects.toThrow(/--fout of the same scan/);
+    await expect(run(...inputs(), '--resamp=cubic')).rejects.toThrow(/--resamp=cubic is not one of jac, lsr/);
+    const both = await readFile(file('index'), 'utf8');
+    await writeFile(file('index'), `${new Array(28).fill(1).join(' ')}\n`);
+    await expect(run(...inputs(), '--resamp=lsr')).rejects.toThrow(
+      /volume 0 has no partner .* Use --resamp=jac/,
+    );
+    await writeFile(file('index'), both);
     await expect(run(...inputs(), '--fwhm=4,2')).rejects.toThrow(/2 values for 5 iterations/);
   });
 });

@@ -3,7 +3,8 @@
  * turn takes a Gauss-Newton step towards what the others say it should look like, and the others see it in its new
  * place at once. Taking turns never overshoots, where simultaneous steps of few volumes would swap places for ever.
  */
-import { Comparison } from './compare.ts';
+import { shared, type Threads } from '../threads.ts';
+import { Comparison, type Weights } from './compare.ts';
 import type { Directions } from './gp.ts';
 import { correctedAt, type Moving, step } from './register.ts';
 import type { Points, Series } from './series.ts';
@@ -39,19 +40,20 @@ const HALVINGS = 3;
  * @param voxelsPerPoint how many voxels of the brain one point stands for
  * @returns corrected intensities at the points, per member, as smoothed in the last iteration
  */
-export function align(
+export async function align(
+  threads: Threads,
   series: Series,
   group: Group,
   points: Points,
   voxelsPerPoint: number,
   options: AlignOptions,
-): readonly Float32Array[] {
+): Promise<readonly Float32Array[]> {
   const { members, directions, parameters } = group;
   const { frame } = series;
   const count = points.voxel.length;
   const volumes = new Comparison(members.length, count, frame.dims[2], directions, voxelsPerPoint);
   const { corrected, sliceOf, missing } = volumes;
-  const predicted = new Float32Array(count);
+  const predicted = shared(new Float32Array(count));
   const trial = new Float32Array(count);
   let moving: Moving[] = [];
 
@@ -60,7 +62,7 @@ export function align(
     moving = members.map((t) => ({
       frame,
       acquisition: series.acquisitions[t],
-      coefficients: smoothedSpline(series.volumes[t], frame, fwhm),
+      coefficients: shared(smoothedSpline(series.volumes[t], frame, fwhm)),
     }));
   };
   const sampleAll = () => {
@@ -79,7 +81,7 @@ export function align(
   for (const [iteration, fwhm] of options.fwhm.entries()) {
     if (fwhm !== ready) smoothBy((ready = fwhm));
     sampleAll();
-    const predictor = volumes.predictor();
+    const predictor = volumes.classified();
     volumes.fill(predictor);
     if (iteration > 0) {
       volumes.judge(predictor, measured);
@@ -89,11 +91,20 @@ export function align(
     for (const [i, v] of moving.entries()) {
       if (!volumes.predictable(i)) continue;
       volumes.predict(predictor, i, predicted);
-      const before = misfit(corrected[i], predicted, missing[i]);
-      let next = step(v, parameters[i], points, predicted, missing[i], options.withField);
+      const weights = volumes.weights(predictor, i);
+      const before = misfit(corrected[i], predicted, missing[i], weights);
+      let next = await step(threads, {
+        v,
+        p: parameters[i],
+        points,
+        predicted,
+        missing: missing[i],
+        weights,
+        withField: options.withField,
+      });
       for (let half = 0; half <= HALVINGS; half++) {
         correctedAt(v, next, points, trial, sliceOf[i]);
-        if (misfit(trial, predicted, missing[i]) <= before) {
+        if (misfit(trial, predicted, missing[i], weights) <= before) {
           parameters[i] = next;
           corrected[i].set(trial);
           break;
@@ -109,14 +120,20 @@ export function align(
   return corrected;
 }
 
-/** Squared difference from the prediction that no gain can explain, over points that are not missing. */
-function misfit(y: Float32Array, predicted: Float32Array, missing: Uint8Array): number {
+/** Weighted squared difference from the prediction that no gain can explain, over points that are not missing. */
+function misfit(
+  y: Float32Array,
+  predicted: Float32Array,
+  missing: Uint8Array,
+  { of, classOf }: Weights,
+): number {
   let [yy, yp, pp] = [0, 0, 0];
   for (let s = 0; s < y.length; s++) {
     if (missing[s] !== 0) continue;
-    yy += y[s] * y[s];
-    yp += y[s] * predicted[s];
-    pp += predicted[s] * predicted[s];
+    const w = of[classOf[s]];
+    yy += w * y[s] * y[s];
+    yp += w * y[s] * predicted[s];
+    pp += w * predicted[s] * predicted[s];
   }
   return yy > 0 ? pp - (yp * yp) / yy : pp;
 }

@@ -2,6 +2,8 @@
  * Volumes side by side at points of the undistorted space: what each should look like by the others, which slices
  * fall short of it, and what stands in for data that are lost.
  */
+import { shared } from '../threads.ts';
+import { CLASSES, contrastClasses } from './classes.ts';
 import { type Directions, estimateHyperparameters, meanPredictor, type Predictor, predictor } from './gp.ts';
 import { judgeSlices, type SliceStatistics, sliceSums } from './outliers.ts';
 
@@ -28,6 +30,21 @@ export function predict(
     const y = data[j];
     for (let s = 0; s < out.length; s++) out[s] += w * y[s];
   }
+}
+
+/** Predictors for points that differ in contrast. */
+export interface Classified {
+  /** One per class. */
+  readonly predictors: readonly Predictor[];
+  /** Class of each point. */
+  readonly classOf: Uint8Array;
+}
+
+/** How much each point counts where one volume is held against its prediction. */
+export interface Weights {
+  /** Weight of a class; the first is 1. */
+  readonly of: Float64Array;
+  readonly classOf: Uint8Array;
 }
 
 /** The volumes of one kind (b0s, or all weighted volumes) at the points. */
@@ -58,7 +75,7 @@ export class Comparison {
     const each = <T>(make: () => T) => Array.from({ length: volumes }, make);
     this.corrected = each(() => new Float32Array(points));
     this.sliceOf = each(() => new Int16Array(points));
-    this.missing = each(() => new Uint8Array(points));
+    this.missing = each(() => shared(new Uint8Array(points)));
     this.predicted = new Float32Array(points);
     this.directions = directions;
     this.voxelsPerPoint = voxelsPerPoint;
@@ -71,11 +88,32 @@ export class Comparison {
     };
   }
 
-  /** Predictor fitted to the data as they are now. */
+  /** One predictor for all points, fitted to the data as they are now. */
   predictor(): Predictor {
-    if (!this.directions) return meanPredictor(this.corrected.length);
-    const moments = this.secondMoments();
-    return predictor(this.directions, estimateHyperparameters(this.directions, moments), moments);
+    const { directions, corrected } = this;
+    if (!directions) return meanPredictor(corrected.length);
+    const moments = this.secondMoments(() => true);
+    return predictor(directions, estimateHyperparameters(directions, moments), moments);
+  }
+
+  /** Predictors fitted to each class of contrast as the data are now. */
+  classified(): Classified {
+    const { directions, corrected } = this;
+    const points = corrected[0].length;
+    if (!directions)
+      return { predictors: [meanPredictor(corrected.length)], classOf: shared(new Uint8Array(points)) };
+    const classOf = shared(contrastClasses(directions, corrected));
+    const predictors = Array.from({ length: CLASSES }, (_, c) => {
+      const moments = this.secondMoments((s) => classOf[s] === c);
+      return predictor(directions, estimateHyperparameters(directions, moments), moments);
+    });
+    return { predictors, classOf };
+  }
+
+  /** Weights of the points in the registration of a volume: one over the variance of their prediction. */
+  weights({ predictors, classOf }: Classified, volume: number): Weights {
+    const least = predictors[0].precision[volume];
+    return { of: Float64Array.from(predictors, (p) => p.precision[volume] / least), classOf };
   }
 
   /** Volumes of the same kind: b0s, or of one shell. */
@@ -90,8 +128,16 @@ export class Comparison {
   }
 
   /** Prediction of a volume by the others, into `out`. */
-  predict(p: Predictor, volume: number, out: Float32Array): void {
-    predict(p.others, volume, this.corrected, out);
+  predict({ predictors, classOf }: Classified, volume: number, out: Float32Array): void {
+    const n = this.corrected.length;
+    const weights = new Float64Array(predictors.length);
+    out.fill(0);
+    for (let j = 0; j < n; j++) {
+      if (j === volume) continue;
+      for (const [c, p] of predictors.entries()) weights[c] = p.others[volume * n + j];
+      const y = this.corrected[j];
+      for (let s = 0; s < out.length; s++) out[s] += weights[classOf[s]] * y[s];
+    }
   }
 
   /** Finds which points of a volume are missing, from its slices and the outliers known. */
@@ -111,7 +157,7 @@ export class Comparison {
   }
 
   /** Puts predictions wherever data are missing. */
-  fill(p: Predictor): void {
+  fill(p: Classified): void {
     // Twice: a prediction may itself rest on values not yet filled.
     for (let round = 0; round < 2; round++)
       for (let i = 0; i < this.corrected.length; i++) {
@@ -126,7 +172,7 @@ export class Comparison {
    * Judges all slices anew, within each shell: noise and contrast differ between shells.
    * @param measured the intensities of a volume as measured, where predictions stand in for them now
    */
-  judge(p: Predictor, measured: (volume: number) => Float32Array): void {
+  judge(p: Classified, measured: (volume: number) => Float32Array): void {
     const { slices } = this.statistics;
     const sums = this.corrected.map((y, i) => {
       const observed = this.missing[i].includes(1) ? measured(i) : y;
@@ -148,10 +194,10 @@ export class Comparison {
   }
 
   /** Mean over points of y y', of points that no volume misses unless nearly all are such. */
-  private secondMoments(): Float64Array {
+  private secondMoments(within: (point: number) => boolean): Float64Array {
     const { corrected: data, missing } = this;
     const n = data.length;
-    const all = Array.from({ length: data[0].length }, (_, s) => s);
+    const all = Array.from({ length: data[0].length }, (_, s) => s).filter(within);
     const whole = all.filter((s) => missing.every((m) => m[s] === 0));
     const use = whole.length > 0.2 * all.length ? whole : all;
     // The likelihood needs no more than a few thousand voxels (2015 paper: 1000).

@@ -1,10 +1,12 @@
 /** Correction of whole volumes in a single interpolation, and replacement of outlier slices by predictions. */
 import { sampleSpline, splineCoefficients } from '../../../imaging/interpolate.ts';
+import type { Acquisition } from '../files.ts';
+import { defineJob, type Threads } from '../threads.ts';
 import { fieldSlope, type Series } from './series.ts';
 import { rigidMatrix, Warp } from './warp.ts';
 
 /** Positions along an axis of the grid in mm from the centre. */
-function positions(series: Series, axis: number): Float64Array {
+export function positions(series: Pick<Series, 'frame'>, axis: number): Float64Array {
   const n = series.frame.dims[axis];
   return Float64Array.from({ length: n }, (_, i) => (i - 0.5 * (n - 1)) * series.frame.voxelSizes[axis]);
 }
@@ -15,7 +17,7 @@ function positions(series: Series, axis: number): Float64Array {
  * @returns voxels on the series' grid, never negative; 0 where nothing was acquired
  */
 export function correctVolume(
-  series: Series,
+  series: Pick<Series, 'frame' | 'field' | 'acquisitions'>,
   t: number,
   p: Float64Array,
   acquired: Float32Array,
@@ -38,6 +40,41 @@ export function correctVolume(
         out[o] = Math.max(value, 0);
       }
   return out;
+}
+
+/** {@link correctVolume} as a job. */
+const correct = defineJob(
+  'eddy correct',
+  ({
+    frame,
+    field,
+    acquisition,
+    p,
+    acquired,
+  }: Pick<Series, 'frame' | 'field'> & {
+    acquisition: Acquisition;
+    p: Float64Array;
+    acquired: Float32Array;
+  }) => correctVolume({ frame, field, acquisitions: [acquisition] }, 0, p, acquired),
+);
+
+/** Volumes `which` of a series as acquired, each in undistorted space; see {@link correctVolume}. */
+export function correctVolumes(
+  threads: Threads,
+  { frame, field, acquisitions, volumes }: Series,
+  which: readonly number[],
+  parameters: readonly Float64Array[],
+): Promise<Float32Array[]> {
+  return threads.map(
+    correct,
+    which.map((t) => ({
+      frame,
+      field,
+      acquisition: acquisitions[t],
+      p: parameters[t],
+      acquired: volumes[t],
+    })),
+  );
 }
 
 /** Trilinear sample of a volume with clamped edges; the nearest voxel inside stands for all beyond. */

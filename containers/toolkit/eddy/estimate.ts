@@ -1,10 +1,19 @@
 /** The whole estimation: b0s to each other, weighted volumes to each other, weighted to b0s, field from movement. */
 import { chain, invert } from '../../../imaging/affine.ts';
 import { B0_MAX } from '../../../imaging/gradients.ts';
+import type { Threads } from '../threads.ts';
 import { align } from './align.ts';
+import { combine, offsetFromB0s, sameRun } from './continuity.ts';
 import { correctVolume } from './correct.ts';
 import type { Directions } from './gp.ts';
-import { linearInGradient, removeCommonField, separateFieldFromMovement } from './separate.ts';
+import {
+  meanTerms,
+  removeCommonField,
+  type SecondLevel,
+  separateConstantFromMovement,
+  separateFieldFromMovement,
+  tieToGradient,
+} from './separate.ts';
 import { directionsOf, type Points, pointsAt, type Series, spreadVoxels } from './series.ts';
 import { alignToB0 } from './shells.ts';
 import { smoothedSpline } from './spline.ts';
@@ -13,8 +22,8 @@ import { FIELD_START, type FieldModel, rigidMatrix, setRigid, TERMS } from './wa
 export interface EstimateOptions {
   /** Model of the eddy currents' field. */
   readonly field: FieldModel;
-  /** Tie the field's terms to the gradient linearly (--slm=linear). */
-  readonly linearInGradient: boolean;
+  /** What ties the field's terms to the gradient (--slm). */
+  readonly secondLevel: SecondLevel;
   /** Smoothing in mm per iteration; its length is the number of iterations. */
   readonly fwhm: readonly number[];
 }
@@ -32,6 +41,7 @@ export interface Estimate {
 
 /** Points at which volumes are compared: enough for thousandths of a voxel, few enough for speed. */
 const MOST_POINTS = 30_000;
+
 /** Right-multiplies all transforms so that the first becomes the identity. */
 function makeReference(parameters: readonly Float64Array[]): void {
   const back = invert(rigidMatrix(parameters[0]));
@@ -46,11 +56,7 @@ function carryMovement(
   parameters: readonly Float64Array[],
   t: number,
 ): void {
-  const run = (v: number) => {
-    const a = series.acquisitions[v];
-    return `${a.direction.join()} ${a.readoutSeconds}`;
-  };
-  const same = b0s.filter((v) => run(v) === run(t));
+  const same = b0s.filter((v) => sameRun(series.acquisitions[v], series.acquisitions[t]));
   const pool = same.length > 0 ? same : b0s;
   const before = pool.findLast((v) => v < t);
   const after = pool.find((v) => v > t);
@@ -64,7 +70,8 @@ function carryMovement(
  * Registers the weighted volumes to each other, each shell to the b0s, and tells field from movement.
  * @param parameters of all volumes; those of weighted volumes are replaced
  */
-function estimateWeighted(
+async function estimateWeighted(
+  threads: Threads,
   series: Series,
   b0s: readonly number[],
   weighted: readonly number[],
@@ -73,11 +80,12 @@ function estimateWeighted(
   at: { readonly points: Points; readonly voxelsPerPoint: number },
   options: EstimateOptions,
   progress: (fraction: number, message: string) => void,
-): void {
+): Promise<void> {
   const { points, voxelsPerPoint } = at;
   const { fwhm } = options;
   const own = weighted.map((t) => parameters[t]);
-  const b0 = b0s.length > 0 ? meanB0(series, b0s, parameters, fwhm[fwhm.length - 1]) : undefined;
+  const voxelMm = Math.max(...series.frame.voxelSizes);
+  const mean = meanTerms(points, TERMS[options.field]);
   const group = { members: weighted, directions, parameters: own };
   // In two stages: the susceptibility field must lie right on the weighted volumes while the last details are found.
   const early = Math.max(1, fwhm.length - 2);
@@ -85,26 +93,29 @@ function estimateWeighted(
     [0, early],
     [early, fwhm.length],
   ]) {
-    const corrected = align(series, group, points, voxelsPerPoint, {
+    const corrected = await align(threads, series, group, points, voxelsPerPoint, {
       fwhm: fwhm.slice(from, to),
       withField: true,
-      afterIteration: (now) => {
-        if (options.linearInGradient) linearInGradient(series, weighted, now);
-      },
+      afterIteration: (now) => tieToGradient(series, weighted, now, options.secondLevel),
       progress: (f) => {
         const done = from + (to - from) * f;
         progress(done / fwhm.length, `weighted volumes, iteration ${Math.ceil(done)} of ${fwhm.length}`);
       },
     });
-    if (!b0) continue;
+    separateFieldFromMovement(series, weighted, own, mean);
+    if (b0s.length === 0) continue;
+    const b0 = meanB0(series, b0s, parameters, fwhm[fwhm.length - 1]);
+    for (const [i, t] of weighted.entries()) parameters[t] = own[i];
     for (let shell = 0; shell < directions.shellB.length; shell++) {
       const who = weighted.map((_, i) => i).filter((i) => directions.shellOf[i] === shell);
-      const q = alignToB0(b0, series.frame, meanOf(who.map((i) => corrected[i])), points);
+      const volumes = who.map((i) => weighted[i]);
+      const registered = alignToB0(b0, series.frame, meanOf(who.map((i) => corrected[i])), points);
+      const following = offsetFromB0s(series, b0s, volumes, parameters);
+      const q = following ? combine(following, registered, voxelMm) : registered;
       const back = invert(rigidMatrix(q));
       for (const i of who) setRigid(own[i], chain(rigidMatrix(own[i]), back));
     }
   }
-  separateFieldFromMovement(series, weighted, own);
   removeCommonField(series, weighted, own);
   for (const [i, t] of weighted.entries()) parameters[t] = own[i];
 }
@@ -113,11 +124,12 @@ function estimateWeighted(
  * Estimates movement and eddy-current fields of a series.
  * The first b0 (or volume 0 where there is none) is the reference of movement.
  */
-export function estimate(
+export async function estimate(
+  threads: Threads,
   series: Series,
   options: EstimateOptions,
   progress: (fraction: number, message: string) => void,
-): Estimate {
+): Promise<Estimate> {
   const all = series.volumes.map((_, t) => t);
   const b0s = all.filter((t) => series.bvals[t] <= B0_MAX);
   const weighted = all.filter((t) => series.bvals[t] > B0_MAX);
@@ -130,7 +142,7 @@ export function estimate(
   if (b0s.length > 0) {
     groups.push({ members: b0s });
     const own = b0s.map((t) => parameters[t]);
-    align(series, { members: b0s, parameters: own }, points, voxelsPerPoint, {
+    await align(threads, series, { members: b0s, parameters: own }, points, voxelsPerPoint, {
       fwhm: options.fwhm,
       withField: false,
       afterIteration: makeReference,
@@ -143,11 +155,20 @@ export function estimate(
     const directions = directionsOf(series, weighted);
     groups.push({ members: weighted, directions });
     const at = { points, voxelsPerPoint };
-    estimateWeighted(series, b0s, weighted, directions, parameters, at, options, (f, message) =>
-      progress(share + (1 - share) * f, message),
+    await estimateWeighted(
+      threads,
+      series,
+      b0s,
+      weighted,
+      directions,
+      parameters,
+      at,
+      options,
+      (f, message) => progress(share + (1 - share) * f, message),
     );
   }
   if (b0s.length === 0) makeReference(parameters);
+  separateConstantFromMovement(series, parameters);
   return { parameters, groups, points, voxelsPerPoint };
 }
 

@@ -124,6 +124,8 @@ export function estimateHyperparameters(d: Directions, moments: Float64Array): H
 export interface Predictor {
   /** Prediction of volume i by the others alone; the diagonal is zero. */
   readonly others: Float64Array;
+  /** One over the variance with which the others predict volume i. */
+  readonly precision: Float64Array;
   /** Prediction of volume i from all, itself included: the posterior mean. */
   readonly all: Float64Array;
 }
@@ -145,7 +147,8 @@ export function predictor(d: Directions, h: Hyperparameters, moments: Float64Arr
       others[i * n + j] = i === j ? 0 : -inverse[i * n + j] / inverse[i * n + i];
       all[i * n + j] = (i === j ? 1 : 0) - h.noise[d.shellOf[i]] * inverse[i * n + j];
     }
-  return { others, all };
+  const precision = Float64Array.from({ length: n }, (_, i) => inverse[i * n + i]);
+  return { others, all, precision };
 }
 
 /** Predictor of n volumes of equal weighting (b0s): the mean. */
@@ -153,5 +156,5 @@ export function meanPredictor(n: number): Predictor {
   const others = new Float64Array(n * n);
   for (let i = 0; i < n; i++)
     for (let j = 0; j < n; j++) others[i * n + j] = i === j || n === 1 ? 0 : 1 / (n - 1);
-  return { others, all: new Float64Array(n * n).fill(1 / n) };
+  return { others, precision: new Float64Array(n).fill(1), all: new Float64Array(n * n).fill(1 / n) };
 }

@@ -4,10 +4,12 @@ import { B0_MAX, formatBvecs, readGradients } from '../../../imaging/gradients.t
 import { type Image, isNeurological, sameGrid, volumeOf, voxelCount } from '../../../imaging/image.ts';
 import { writeImage } from '../../../imaging/nifti.ts';
 import { findImage, loadImage, readAcquisitions, readTable } from '../files.ts';
+import { shared, THREADS_FLAG, Threads, threadsOf } from '../threads.ts';
 import { type Options, stem, type Tool, ToolError } from '../tool.ts';
 import { evaluateField, readTopup } from '../topup/field.ts';
-import { estimate } from './estimate.ts';
-import { cnrMaps, finish } from './finish.ts';
+import { type Estimate, estimate } from './estimate.ts';
+import { cnrMaps, type Finished, finish, restorePairs } from './finish.ts';
+import { oppositePairs } from './lsr.ts';
 import {
   formatMovementRms,
   formatOutlierMap,
@@ -17,6 +19,7 @@ import {
   parameterRows,
   rotatedBvecs,
 } from './report.ts';
+import { SECOND_LEVELS } from './separate.ts';
 import { directionsOf, type Series } from './series.ts';
 import type { FieldModel } from './warp.ts';
 
@@ -28,6 +31,7 @@ type Key =
   | 'bvecs'
   | 'bvals'
   | 'topup'
+  | 'field'
   | 'out'
   | 'flm'
   | 'slm'
@@ -36,7 +40,7 @@ type Key =
   | 'resamp'
   | 'repol'
   | 'cnr'
-  | 'nthr'
+  | 'threads'
   | 'shelled'
   | 'verbose';
 
@@ -80,6 +84,22 @@ async function acquisitionsOf(acqp: string, index: string, volumes: number, imag
   });
 }
 
+/** Susceptibility field in Hz on the series' grid, from --topup or --field; undefined without either. */
+async function fieldOf(options: Options<Key>, image: Image, path: string): Promise<Float32Array | undefined> {
+  const [topup, name] = [options.get('topup'), options.get('field')];
+  if (topup !== undefined && name !== undefined)
+    throw new ToolError('--topup and --field are two sources of one field. Give one of them.');
+  if (topup !== undefined) return evaluateField(await readTopup(topup), image.grid);
+  if (name === undefined) return undefined;
+  const fieldPath = await findImage(name);
+  const field = await loadImage(fieldPath);
+  if (!sameGrid(field.grid, image.grid, 0.1) || field.volumes !== 1)
+    throw new ToolError(
+      `${fieldPath}: is ${field.grid.dims.join(' x ')} where ${path} is ${image.grid.dims.join(' x ')}, or placed elsewhere. Give topup's --fout of the same scan.`,
+    );
+  return field.data;
+}
+
 /** Shells are few b values with many directions each; anything else predicts badly. */
 function checkShells(series: Series, bvals: string): void {
   const weighted = [...series.bvals.keys()].filter((t) => series.bvals[t] > B0_MAX);
@@ -94,11 +114,22 @@ function checkShells(series: Series, bvals: string): void {
   }
 }
 
+/** Pairs for --resamp=lsr. */
+function pairsOf(series: Series, options: Options<Key>): [number, number][] {
+  const pairs = oppositePairs(series, B0_MAX);
+  if (typeof pairs === 'number')
+    throw new ToolError(
+      `${options.get('imain')}: --resamp=lsr needs pairs of opposite phase encoding, but volume ${pairs} has no partner with its b value and direction. Use --resamp=jac.`,
+    );
+  return pairs;
+}
+
 /** Reads everything and checks that it fits together. */
 async function readSeries(options: Options<Key>): Promise<{ image: Image; series: Series }> {
   const need = (key: Key) => options.get(key) ?? '';
   const path = await findImage(need('imain'));
-  const image = await loadImage(path);
+  const read = await loadImage(path);
+  const image = { ...read, data: shared(read.data) };
   const maskPath = await findImage(need('mask'));
   const mask = await loadImage(maskPath);
   if (!sameGrid(mask.grid, image.grid, 0.1) || mask.volumes !== 1)
@@ -115,7 +146,7 @@ async function readSeries(options: Options<Key>): Promise<{ image: Image; series
     );
   const acquisitions = await acquisitionsOf(need('acqp'), need('index'), image.volumes, path);
   const { bvals, bvecs } = await readGradients(need('bvals'), need('bvecs'), image.volumes, path);
-  const topup = options.get('topup');
+  const field = await fieldOf(options, image, path);
   const series: Series = {
     frame: { dims: image.grid.dims, voxelSizes: image.grid.voxelSizes },
     volumes: Array.from({ length: image.volumes }, (_, t) => volumeOf(image, t)),
@@ -123,7 +154,7 @@ async function readSeries(options: Options<Key>): Promise<{ image: Image; series
     bvals,
     bvecs,
     mask: inside,
-    field: topup === undefined ? undefined : evaluateField(await readTopup(topup), image.grid),
+    field: field && shared(field),
   };
   if (!options.has('shelled')) checkShells(series, need('bvals'));
   return { image, series };
@@ -153,13 +184,22 @@ export const eddy: Tool<Key> = {
     bvecs: { names: ['--bvecs'], value: 'file', required: true, help: 'gradient directions' },
     bvals: { names: ['--bvals'], value: 'file', required: true, help: 'b values' },
     topup: { names: ['--topup'], value: 'prefix', help: "topup's results" },
+    field: {
+      names: ['--field'],
+      value: 'image',
+      help: 'susceptibility field in Hz on the grid of the series, instead of --topup',
+    },
     out: { names: ['--out'], value: 'prefix', required: true, help: 'stem of all outputs' },
     flm: {
       names: ['--flm'],
       value: 'linear|quadratic',
       help: 'model of the eddy-current field (default quadratic)',
     },
-    slm: { names: ['--slm'], value: 'none|linear', help: 'model of the field over gradients (default none)' },
+    slm: {
+      names: ['--slm'],
+      value: 'none|linear|quadratic',
+      help: 'model of the field over gradients (default none)',
+    },
     fwhm: {
       names: ['--fwhm'],
       value: 'mm,...',
@@ -168,34 +208,45 @@ export const eddy: Tool<Key> = {
     niter: { names: ['--niter'], value: 'n', help: 'iterations (default 5)' },
     resamp: {
       names: ['--resamp'],
-      value: 'jac',
-      help: 'resampling: jac, spline interpolation with Jacobian modulation',
+      value: 'jac|lsr',
+      help: 'resampling: jac, spline interpolation with Jacobian modulation; lsr, one volume from each pair of opposite encoding',
     },
     repol: { names: ['--repol'], help: 'replace outlier slices by predictions' },
     cnr: { names: ['--cnr_maps'], help: 'write maps of SNR (b0) and CNR (each shell)' },
-    nthr: { names: ['--nthr'], value: 'n', help: 'accepted for compatibility; one thread does the work' },
+    threads: THREADS_FLAG,
     shelled: { names: ['--data_is_shelled'], help: 'do not check that the data lie on shells' },
     verbose: { names: ['--verbose', '--very_verbose', '-v'], help: 'say what is found' },
   },
   async run(options, progress) {
     const out = stem(options.get('out') ?? '');
-    oneOf(options, 'resamp', ['jac'], 'jac');
+    const resamp = oneOf(options, 'resamp', ['jac', 'lsr'], 'jac');
     const settings = {
       field: oneOf<FieldModel>(options, 'flm', ['linear', 'quadratic'], 'quadratic'),
-      linearInGradient: oneOf(options, 'slm', ['none', 'linear'], 'none') === 'linear',
+      secondLevel: oneOf(options, 'slm', SECOND_LEVELS, 'none'),
       fwhm: fwhmSchedule(options),
     };
     const { image, series } = await readSeries(options);
+    const pairs = resamp === 'lsr' ? pairsOf(series, options) : undefined;
     progress(0.05, `read ${image.volumes} volumes of ${image.grid.dims.join(' x ')}`);
-    const found = estimate(series, settings, (f, message) => progress(0.05 + 0.6 * f, message));
-    const result = finish(
-      series,
-      found,
-      options.has('repol'),
-      { ...image, data: new Float32Array(image.data.length) },
-      (f) => progress(0.65 + 0.24 * f, 'resampling'),
-    );
-    const { outliers, corrected } = result;
+    const threads = new Threads(threadsOf('eddy', options));
+    let found: Estimate;
+    let result: Finished;
+    let output: Image;
+    try {
+      found = await estimate(threads, series, settings, (f, message) => progress(0.05 + 0.6 * f, message));
+      result = await finish(
+        series,
+        found,
+        options.has('repol'),
+        { ...image, data: new Float32Array(image.data.length) },
+        threads,
+        (f) => progress(0.65 + 0.24 * f, 'resampling'),
+      );
+      output = pairs ? await restorePairs(series, found, result, pairs, threads) : result.corrected;
+    } finally {
+      await threads.close();
+    }
+    const { outliers } = result;
     if (options.has('verbose')) progress(0.9, `${outliers.length} outlier slices found`);
     if (options.has('cnr')) await writeImage(`${out}.eddy_cnr_maps.nii.gz`, cnrMaps(series, result));
     progress(0.91, 'writing');
@@ -209,7 +260,7 @@ export const eddy: Tool<Key> = {
       eddy_outlier_map: formatOutlierMap(outliers, image.volumes, slices),
     };
     for (const [name, text] of Object.entries(texts)) await writeFile(`${out}.${name}`, text);
-    await writeImage(`${out}.nii.gz`, corrected);
+    await writeImage(`${out}.nii.gz`, output);
     progress(1, 'done');
   },
 };

@@ -66,3 +66,25 @@ export function leastSquares(
   choleskySolve(l, n, x);
   return x;
 }
+
+/** Residuals beyond this many standard deviations count less (Huber 1964, Ann Math Statist 35:73). */
+const HUBER = 1.345;
+
+/** {@link leastSquares} by Huber's weights: a few wild values, such as jumps of the head, do not carry it away. */
+export function robustLeastSquares(rows: readonly ArrayLike<number>[], b: ArrayLike<number>): Float64Array {
+  let fit = leastSquares(rows, b);
+  for (let round = 0; round < 5; round++) {
+    const residuals = rows.map((row, e) => {
+      let predicted = 0;
+      for (let i = 0; i < row.length; i++) predicted += row[i] * fit[i];
+      return Math.abs(b[e] - predicted);
+    });
+    const scale = 1.4826 * residuals.toSorted((a, c) => a - c)[residuals.length >> 1];
+    const weights = residuals.map((r) => Math.sqrt(Math.min(1, (HUBER * scale + 1e-9) / (r + 1e-9))));
+    fit = leastSquares(
+      rows.map((row, e) => Float64Array.from(row, (v) => v * weights[e])),
+      weights.map((w, e) => w * b[e]),
+    );
+  }
+  return fit;
+}

@@ -19,8 +19,11 @@ export interface SliceStatistics {
   readonly outlier: Uint8Array;
 }
 
-/** A slice less far off than this share of its neighbour is the neighbour's shadow: interpolation carries loss across. */
-const SHADOW = 0.15;
+/**
+ * A slice less far off than this share of its neighbour is the neighbour's shadow: where the head has moved, interpolation
+ * carries loss across. Up to 0.38 is found where slices lose all signal.
+ */
+const SHADOW = 0.4;
 
 /** Sums over the points of each slice of one volume. */
 export interface SliceSums {
@@ -48,12 +51,21 @@ export function sliceSums(
   return { count, sum, squares };
 }
 
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+/** Standard deviation by the median absolute deviation, which a few lost slices do not widen. */
+function spread(values: readonly number[]): number {
+  const centre = median(values);
+  return 1.4826 * median(values.map((v) => Math.abs(v - centre)));
+}
+
 /** Mean and standard deviation of values without those beyond four standard deviations, to convergence. */
 function clippedMoments(values: readonly number[]): { mean: number; sd: number } {
   // Begin with median and MAD: lost slices may be many, and must not widen the yardstick they are held against.
-  const median = (v: readonly number[]) => v.toSorted((a, b) => a - b)[Math.floor(v.length / 2)] ?? 0;
   let mean = median(values);
-  let sd = 1.4826 * median(values.map((v) => Math.abs(v - mean)));
+  let sd = spread(values);
   for (let round = 0; round < 10; round++) {
     const kept = values.filter((v) => Math.abs(v - mean) <= DEVIATIONS * sd);
     if (kept.length < 2) break;
@@ -92,9 +104,15 @@ export function judgeSlices(sums: readonly SliceSums[], voxelsPerPoint: number):
   };
   const byMean = clippedMoments(judged.map((q) => means[q]));
   const bySquare = clippedMoments(judged.map((q) => squares[q]));
-  for (const q of judged) {
-    if (byMean.sd > 0) statistics.mean[q] = (means[q] - byMean.mean) / byMean.sd;
-    if (bySquare.sd > 0) statistics.meanSquared[q] = (squares[q] - bySquare.mean) / bySquare.sd;
+  // Small slices, and those at the brain's ends, vary more than others: held against their like in the other volumes.
+  for (let k = 0; k < slices; k++) {
+    const own = judged.filter((q) => q % slices === k);
+    const meanSd = Math.max(byMean.sd, spread(own.map((q) => means[q])));
+    const squareSd = Math.max(bySquare.sd, spread(own.map((q) => squares[q])));
+    for (const q of own) {
+      if (meanSd > 0) statistics.mean[q] = (means[q] - byMean.mean) / meanSd;
+      if (squareSd > 0) statistics.meanSquared[q] = (squares[q] - bySquare.mean) / squareSd;
+    }
   }
   const mean = (i: number, k: number) => (k < 0 || k >= slices ? 0 : statistics.mean[i * slices + k]);
   for (const q of judged) {

@@ -4,11 +4,13 @@
  * undistorted space.
  */
 import { rotation } from '../../../imaging/affine.ts';
+import { sampleSplineGradient } from '../../../imaging/spline.ts';
 import type { Acquisition } from '../files.ts';
-import { OUTSIDE } from './compare.ts';
+import { defineJob, pieces, type Threads } from '../threads.ts';
+import { OUTSIDE, type Weights } from './compare.ts';
 import { cholesky, choleskySolve } from './linear.ts';
 import { type Points, slopeFor } from './series.ts';
-import { sampleGradient } from './spline.ts';
+
 import { FIELD_START, type Frame, fieldTermSlopes, fieldTerms, Warp } from './warp.ts';
 
 /** A volume to be registered. */
@@ -37,7 +39,7 @@ export function correctedAt(
   const slope = slopeFor(points, v.acquisition);
   for (let s = 0; s < out.length; s++) {
     warp.map(points.x[s], points.y[s], points.z[s], points.field[s], slope[s]);
-    const inside = sampleGradient(v.coefficients, v.frame.dims, warp.vx, warp.vy, warp.vz, sample);
+    const inside = sampleSplineGradient(v.coefficients, v.frame.dims, warp.vx, warp.vy, warp.vz, sample);
     out[s] = inside ? warp.jacobian * sample[0] : 0;
     slices[s] = inside ? Math.round(warp.vz) : OUTSIDE;
   }
@@ -61,70 +63,109 @@ export function acquiredSlices(
   }
 }
 
+/** What a step compares. */
+interface Target {
+  readonly v: Moving;
+  readonly p: Float64Array;
+  readonly points: Points;
+  /** Prediction at the points. */
+  readonly predicted: Float32Array;
+  /** 1 where a point does not count. */
+  readonly missing: Uint8Array;
+  readonly weights: Weights;
+  /** Estimate the field's terms too, not only the movement. */
+  readonly withField: boolean;
+}
+
+/** Points whose equations are summed in one piece. */
+const PIECE = 8192;
+
+/** Normal equations of the points [first, end): the lower triangle, row-major n x n, then the right side. */
+const normalEquations = defineJob(
+  'eddy normal equations',
+  ({
+    v,
+    p,
+    points,
+    predicted,
+    missing,
+    weights,
+    withField,
+    first,
+    end,
+  }: Target & { first: number; end: number }) => {
+    const warp = new Warp(v.frame, v.acquisition, p);
+    const slope = slopeFor(points, v.acquisition);
+    const terms = p.length - FIELD_START;
+    const fieldCount = withField ? terms - 1 : 0;
+    const n = 6 + fieldCount + 1;
+    const sums = new Float64Array(n * n + n);
+    const row = new Float64Array(n);
+    const phi = new Float64Array(terms);
+    const phiSlope = new Float64Array(terms);
+    const turn = rotationDerivatives(p);
+    const [dx, dy, dz] = v.frame.voxelSizes;
+    const voxelMm = v.frame.voxelSizes[warp.axis];
+    const { of, classOf } = weights;
+    for (let s = first; s < end; s++) {
+      if (missing[s] !== 0) continue;
+      const x = points.x[s];
+      const y = points.y[s];
+      const z = points.z[s];
+      warp.map(x, y, z, points.field[s], slope[s]);
+      if (!sampleSplineGradient(v.coefficients, v.frame.dims, warp.vx, warp.vy, warp.vz, sample)) continue;
+      const f = sample[0];
+      const j = warp.jacobian;
+      row[0] = (j * sample[1]) / dx;
+      row[1] = (j * sample[2]) / dy;
+      row[2] = (j * sample[3]) / dz;
+      for (let r = 0; r < 3; r++) {
+        const o = 9 * r;
+        row[3 + r] =
+          row[0] * (turn[o] * x + turn[o + 1] * y + turn[o + 2] * z) +
+          row[1] * (turn[o + 3] * x + turn[o + 4] * y + turn[o + 5] * z) +
+          row[2] * (turn[o + 6] * x + turn[o + 7] * y + turn[o + 8] * z);
+      }
+      if (withField) {
+        fieldTerms(warp.yx, warp.yy, warp.yz, phi);
+        fieldTermSlopes(warp.yx, warp.yy, warp.yz, warp.axis, phiSlope);
+        const along = warp.shift * j * sample[1 + warp.axis];
+        const stretch = warp.shift * voxelMm * f;
+        for (let k = 0; k < fieldCount; k++) row[6 + k] = along * phi[k] + stretch * phiSlope[k];
+      }
+      row[n - 1] = j * f;
+      const residual = predicted[s] - j * f;
+      const weight = of[classOf[s]];
+      for (let a = 0; a < n; a++) {
+        const ra = weight * row[a];
+        sums[n * n + a] += ra * residual;
+        const o = a * n;
+        for (let b = 0; b <= a; b++) sums[o + b] += ra * row[b];
+      }
+    }
+    return sums;
+  },
+);
+
 /**
- * Gauss-Newton update of a volume's parameters towards `target`.
+ * Gauss-Newton update of a volume's parameters towards its prediction.
  * The field's constant is left alone: it cannot be told from movement along the phase encoding here (see separate.ts).
- * A gain between volume and target is fitted along and dropped, so that a difference in receiver gain does not bend
+ * A gain between volume and prediction is fitted along and dropped, so that a difference in receiver gain does not bend
  * the geometry.
- * @param missing 1 where a point does not count
- * @param withField estimate the field's terms too, not only the movement
  * @returns new parameters; the old ones where the system is singular
  */
-export function step(
-  v: Moving,
-  p: Float64Array,
-  points: Points,
-  target: Float32Array,
-  missing: Uint8Array,
-  withField: boolean,
-): Float64Array {
-  const warp = new Warp(v.frame, v.acquisition, p);
-  const slope = slopeFor(points, v.acquisition);
-  const terms = p.length - FIELD_START;
-  const fieldCount = withField ? terms - 1 : 0;
-  const n = 6 + fieldCount + 1;
+export async function step(threads: Threads, target: Target): Promise<Float64Array> {
+  const { p, predicted, withField } = target;
+  const n = 6 + (withField ? p.length - FIELD_START - 1 : 0) + 1;
+  const parts = await threads.map(
+    normalEquations,
+    pieces(predicted.length, PIECE).map(([first, end]) => ({ ...target, first, end })),
+  );
   const normal = new Float64Array(n * n);
   const rhs = new Float64Array(n);
-  const row = new Float64Array(n);
-  const phi = new Float64Array(terms);
-  const phiSlope = new Float64Array(terms);
-  const turn = rotationDerivatives(p);
-  const [dx, dy, dz] = v.frame.voxelSizes;
-  const voxelMm = v.frame.voxelSizes[warp.axis];
-  for (let s = 0; s < target.length; s++) {
-    if (missing[s] !== 0) continue;
-    const x = points.x[s];
-    const y = points.y[s];
-    const z = points.z[s];
-    warp.map(x, y, z, points.field[s], slope[s]);
-    if (!sampleGradient(v.coefficients, v.frame.dims, warp.vx, warp.vy, warp.vz, sample)) continue;
-    const f = sample[0];
-    const j = warp.jacobian;
-    row[0] = (j * sample[1]) / dx;
-    row[1] = (j * sample[2]) / dy;
-    row[2] = (j * sample[3]) / dz;
-    for (let r = 0; r < 3; r++) {
-      const o = 9 * r;
-      row[3 + r] =
-        row[0] * (turn[o] * x + turn[o + 1] * y + turn[o + 2] * z) +
-        row[1] * (turn[o + 3] * x + turn[o + 4] * y + turn[o + 5] * z) +
-        row[2] * (turn[o + 6] * x + turn[o + 7] * y + turn[o + 8] * z);
-    }
-    if (withField) {
-      fieldTerms(warp.yx, warp.yy, warp.yz, phi);
-      fieldTermSlopes(warp.yx, warp.yy, warp.yz, warp.axis, phiSlope);
-      const along = warp.shift * j * sample[1 + warp.axis];
-      const stretch = warp.shift * voxelMm * f;
-      for (let k = 0; k < fieldCount; k++) row[6 + k] = along * phi[k] + stretch * phiSlope[k];
-    }
-    row[n - 1] = j * f;
-    const residual = target[s] - j * f;
-    for (let a = 0; a < n; a++) {
-      const ra = row[a];
-      rhs[a] += ra * residual;
-      const o = a * n;
-      for (let b = 0; b <= a; b++) normal[o + b] += ra * row[b];
-    }
+  for (const sums of parts) {
+    for (let a = 0; a < n * n; a++) normal[a] += sums[a];
+    for (let a = 0; a < n; a++) rhs[a] += sums[n * n + a];
   }
   // Damping of one in a million: keeps a term that the data do not show from wandering.
   for (let a = 0; a < n; a++) normal[a * n + a] = normal[a * n + a] * (1 + 1e-6) || 1;

@@ -8,9 +8,9 @@
  *   not follow the gradient is not eddy current and is taken out.
  */
 import { phaseAxis, voxelsPerHz } from '../topup/distortion.ts';
-import { leastSquares } from './linear.ts';
-import type { Series } from './series.ts';
-import { FIELD_START } from './warp.ts';
+import { leastSquares, robustLeastSquares } from './linear.ts';
+import type { Points, Series } from './series.ts';
+import { FIELD_START, fieldTerms } from './warp.ts';
 
 /** Gradient of a volume in units of the strongest: direction times sqrt(b). */
 function gradientOf(series: Series, t: number, strongest: number): number[] {
@@ -22,14 +22,27 @@ function strongestOf(series: Series, members: readonly number[]): number {
   return members.reduce((most, t) => Math.max(most, series.bvals[t]), 1);
 }
 
-/** Second-level model of --slm=linear: replaces each field term but the constant by its linear fit on the gradient. */
-export function linearInGradient(
+/** What --slm ties the field to: nothing, or a polynomial in the gradient. */
+export const SECOND_LEVELS = ['none', 'linear', 'quadratic'] as const;
+export type SecondLevel = (typeof SECOND_LEVELS)[number];
+
+/**
+ * Second-level model: replaces each field term but the constant by its fit on the gradient's components (linear), or on
+ * them and their products (quadratic). Volumes too few to determine the fit keep what they have.
+ */
+export function tieToGradient(
   series: Series,
   members: readonly number[],
   parameters: readonly Float64Array[],
+  model: SecondLevel,
 ): void {
+  if (model === 'none') return;
   const strongest = strongestOf(series, members);
-  const rows = members.map((t) => gradientOf(series, t, strongest));
+  const rows = members.map((t) => {
+    const [x, y, z] = gradientOf(series, t, strongest);
+    return model === 'linear' ? [x, y, z] : [x, y, z, x * x, y * y, z * z, x * y, x * z, y * z];
+  });
+  if (rows.length <= rows[0].length) return;
   for (let k = FIELD_START; k < parameters[0].length - 1; k++) {
     const fit = leastSquares(
       rows,
@@ -40,47 +53,89 @@ export function linearInGradient(
 }
 
 /**
- * Moves the part of the phase-encode translation that follows the gradient into the field's constant. Movement is
- * taken for a random walk: the fit is of differences between successive volumes of one acquisition, whatever level and
- * drift the movement has, and sudden jumps of the head count less (Huber's weights).
- * Corrected images do not change by it, only what is called movement. Nothing is done with fewer than ten differences.
- * @param parameters of weighted volumes, changed in place; their constants must be zero
+ * Mean over the brain of each term of the field but the constant.
+ * @param count number of terms, the constant included
+ */
+export function meanTerms(points: Points, count: number): Float64Array {
+  const sum = new Float64Array(count);
+  const terms = new Float64Array(count);
+  for (let s = 0; s < points.x.length; s++) {
+    fieldTerms(points.x[s], points.y[s], points.z[s], terms);
+    for (let k = 0; k < count - 1; k++) sum[k] += terms[k] / points.x.length;
+  }
+  return sum;
+}
+
+/**
+ * Tells the field's constant from movement along the phase encoding. What the data determine is the displacement of the
+ * brain as a whole: that by the translation and that by the mean of all the field's terms. Its part that follows
+ * the gradient is field, the rest movement. Movement is taken for a random walk: the fit is of differences between
+ * successive volumes of one acquisition, whatever level and drift the movement has, and sudden jumps of the head
+ * count less. Corrected images do not change by it, only what is called movement. With fewer than ten differences all
+ * of it is movement.
+ * @param parameters of weighted volumes, changed in place; what their constants hold is told apart anew
+ * @param mean of the field's terms, see {@link meanTerms}
  */
 export function separateFieldFromMovement(
   series: Series,
   members: readonly number[],
   parameters: readonly Float64Array[],
+  mean: Float64Array,
 ): void {
   const strongest = strongestOf(series, members);
-  const shifts = members.map((t) => voxelsPerHz(series.acquisitions[t]));
-  const gradients = members.map((t) => gradientOf(series, t, strongest));
   const axes = members.map((t) => phaseAxis(series.acquisitions[t]));
-  const mm = axes.map((axis) => series.frame.voxelSizes[axis]);
-  const effect = members.map((_, i) => gradients[i].map((g) => g * shifts[i] * mm[i]));
+  const shifts = members.map((t) => voxelsPerHz(series.acquisitions[t]));
+  const mmPerHz = members.map((_, i) => shifts[i] * series.frame.voxelSizes[axes[i]]);
+  const gradients = members.map((t) => gradientOf(series, t, strongest));
+  const terms = mean.length;
+  /** Mean field over the brain without the constant. */
+  const own = parameters.map((p) => {
+    let sum = 0;
+    for (let k = 0; k < terms - 1; k++) sum += mean[k] * p[FIELD_START + k];
+    return sum;
+  });
+  const whole = parameters.map((p, i) => p[axes[i]] + mmPerHz[i] * (own[i] + p[p.length - 1]));
   const rows: number[][] = [];
   const steps: number[] = [];
   for (let i = 1; i < members.length; i++) {
     if (axes[i] !== axes[i - 1] || shifts[i] !== shifts[i - 1]) continue;
-    rows.push(effect[i].map((e, c) => e - effect[i - 1][c]));
-    steps.push(parameters[i][axes[i]] - parameters[i - 1][axes[i - 1]]);
+    rows.push(gradients[i].map((g, c) => mmPerHz[i] * (g - gradients[i - 1][c])));
+    steps.push(whole[i] - whole[i - 1]);
   }
-  if (rows.length < 10) return;
-  let fit = leastSquares(rows, steps);
-  for (let round = 0; round < 5; round++) {
-    const residuals = rows.map((row, e) =>
-      Math.abs(steps[e] - row.reduce((sum, v, c) => sum + v * fit[c], 0)),
-    );
-    const scale = 1.4826 * residuals.toSorted((a, b) => a - b)[residuals.length >> 1];
-    const weights = residuals.map((r) => Math.sqrt(Math.min(1, (1.345 * scale) / (r + 1e-9))));
-    fit = leastSquares(
-      rows.map((row, e) => row.map((v) => v * weights[e])),
-      steps.map((v, e) => v * weights[e]),
-    );
-  }
+  const fit = rows.length < 10 ? new Float64Array(3) : robustLeastSquares(rows, steps);
   for (const [i, p] of parameters.entries()) {
     const hz = gradients[i].reduce((sum, g, c) => sum + g * fit[c], 0);
-    p[p.length - 1] = hz;
-    p[axes[i]] -= hz * shifts[i] * mm[i];
+    p[p.length - 1] = hz - own[i];
+    p[axes[i]] = whole[i] - mmPerHz[i] * hz;
+  }
+}
+
+/**
+ * Tells an error of the susceptibility field's constant from movement. topup cannot: to it, a head that moved along the
+ * phase encoding between the sets of opposite encoding looks as a field that is off by a constant. But a head moves
+ * little from one volume to the next, also from the last of one set to the first of the other; what jumps there is
+ * the field's. The first volume's encoding is the reference. Corrected images do not change, only what is called movement.
+ * @param parameters of all volumes, changed in place
+ */
+export function separateConstantFromMovement(series: Series, parameters: readonly Float64Array[]): void {
+  const shifts = series.acquisitions.map(voxelsPerHz);
+  const axes = series.acquisitions.map(phaseAxis);
+  if (!series.field || axes.some((axis) => axis !== axes[0])) return;
+  const [axis] = axes;
+  const mm = series.frame.voxelSizes[axis];
+  const rows: number[][] = [];
+  const steps: number[] = [];
+  for (let t = 1; t < parameters.length; t++) {
+    if (shifts[t] === shifts[t - 1]) continue;
+    rows.push([mm * (shifts[t] - shifts[t - 1])]);
+    steps.push(parameters[t][axis] - parameters[t - 1][axis]);
+  }
+  if (rows.length === 0) return;
+  const [hz] = robustLeastSquares(rows, steps);
+  for (const [t, p] of parameters.entries()) {
+    const share = shifts[t] - shifts[0];
+    p[axis] -= hz * mm * share;
+    p[p.length - 1] += (hz * share) / shifts[t];
   }
 }
 

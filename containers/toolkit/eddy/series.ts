@@ -1,5 +1,6 @@
 /** The data eddy works on, and the points of the undistorted space at which volumes are compared. */
 import type { Acquisition } from '../files.ts';
+import { shared } from '../threads.ts';
 import { phaseAxis } from '../topup/distortion.ts';
 import type { Directions } from './gp.ts';
 import type { Frame } from './warp.ts';
@@ -50,7 +51,7 @@ export function pointsAt(series: Series, voxel: Int32Array): Points {
   const { frame, field } = series;
   const [nx, ny, nz] = frame.dims;
   const [dx, dy, dz] = frame.voxelSizes;
-  const zeros = () => new Float32Array(voxel.length);
+  const zeros = () => shared(new Float32Array(voxel.length));
   const points = {
     voxel,
     x: zeros(),

@@ -1,10 +1,11 @@
 /**
- * Alignment of each shell with the b0s by mutual information, the only measure that spans their contrasts
- * (post-eddy alignment of shells, Andersson & Sotiropoulos 2016).
+ * Alignment of a shell with the b0s by mutual information, which spans their contrasts (post-eddy alignment of shells,
+ * Andersson & Sotiropoulos 2016). What movement's continuity tells is weighed against it, see continuity.ts.
  */
+import { sampleSplineGradient } from '../../../imaging/spline.ts';
 import type { Points } from './series.ts';
 import { minimize } from './simplex.ts';
-import { sampleGradient } from './spline.ts';
+
 import { type Frame, rigidMatrix } from './warp.ts';
 
 const BINS = 40;
@@ -50,7 +51,7 @@ export function alignToB0(
       const x = points.x[s];
       const y = points.y[s];
       const z = points.z[s];
-      const inside = sampleGradient(
+      const inside = sampleSplineGradient(
         b0,
         frame.dims,
         (m[0] * x + m[1] * y + m[2] * z + m[3]) / dx + cx,

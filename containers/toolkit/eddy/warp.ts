@@ -81,6 +81,8 @@ export class Warp {
   yx = 0;
   yy = 0;
   yz = 0;
+  /** Shift along the phase encoding by susceptibility and eddy currents, voxels. */
+  displacement = 0;
   /** Recorded length per true length along the phase encoding; the corrected intensity is this times the recorded. */
   jacobian = 1;
   readonly axis: 0 | 1;
@@ -122,8 +124,9 @@ export class Warp {
     this.vx = yx / frame.voxelSizes[0] + 0.5 * (frame.dims[0] - 1);
     this.vy = yy / frame.voxelSizes[1] + 0.5 * (frame.dims[1] - 1);
     this.vz = yz / frame.voxelSizes[2] + 0.5 * (frame.dims[2] - 1);
-    if (this.axis === 0) this.vx += this.shift * hz;
-    else this.vy += this.shift * hz;
+    this.displacement = this.shift * hz;
+    if (this.axis === 0) this.vx += this.displacement;
+    else this.vy += this.displacement;
     const jacobian = 1 + this.shift * (slope + hzSlope * frame.voxelSizes[this.axis]);
     // Below zero the image is folded and intensity cannot be told apart; above five the field is not credible.
     this.jacobian = jacobian < 0 ? 0 : Math.min(jacobian, 5);
