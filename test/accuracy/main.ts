@@ -1,4 +1,5 @@
 /** `npm run accuracy [-- GROUP...] [--write]`: one table of figure, bound, pass or fail; exit code 1 when one falls short. */
+import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Figure, type Group, keeps, type Laboratory } from './figure.ts';
@@ -7,6 +8,7 @@ import { validationPage } from './page.ts';
 import { runTool } from './run-tool.ts';
 
 const ROOT = resolve('delta-md-accuracy');
+const PICTURES = resolve('docs/images/validation');
 const SHARED = resolve(process.env['DELTA_MD_SHARED'] ?? '../shared');
 
 const number = (value: number) => (Number.isFinite(value) ? Number(value.toPrecision(4)).toString() : 'none');
@@ -52,5 +54,9 @@ for (const group of chosen) results.push({ group, figures: await measure(group) 
 const all = results.flatMap(({ figures }) => figures);
 const short = all.filter((figure) => !keeps(figure));
 console.log(`\n${all.length - short.length} of ${all.length} figures keep their bounds`);
-if (words.includes('--write')) await writeFile('docs/validation.md', validationPage(results));
+if (words.includes('--write'))
+  await writeFile(
+    'docs/validation.md',
+    validationPage(results, (file) => existsSync(join(PICTURES, file))),
+  );
 process.exitCode = short.length > 0 ? 1 : 0;
