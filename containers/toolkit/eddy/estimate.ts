@@ -8,7 +8,7 @@ import { correctVolume } from './correct.ts';
 import type { Directions } from './gp.ts';
 import {
   meanTerms,
-  removeCommonField,
+  removeCommonDisplacement,
   type SecondLevel,
   separateConstantFromMovement,
   separateFieldFromMovement,
@@ -102,6 +102,7 @@ async function estimateWeighted(
         progress(done / fwhm.length, `weighted volumes, iteration ${Math.ceil(done)} of ${fwhm.length}`);
       },
     });
+    removeCommonDisplacement(series, weighted, own);
     separateFieldFromMovement(series, weighted, own, mean);
     if (b0s.length === 0) continue;
     const b0 = meanB0(series, b0s, parameters, fwhm[fwhm.length - 1]);
@@ -116,7 +117,6 @@ async function estimateWeighted(
       for (const i of who) setRigid(own[i], chain(rigidMatrix(own[i]), back));
     }
   }
-  removeCommonField(series, weighted, own);
   for (const [i, t] of weighted.entries()) parameters[t] = own[i];
 }
 

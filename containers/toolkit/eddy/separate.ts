@@ -4,8 +4,8 @@
  *
  * - A constant field shifts the image along the phase encoding as a movement does. What follows the gradient is field,
  *   the rest movement.
- * - A displacement that all volumes share is invisible to a registration between them. What is equal for all and does
- *   not follow the gradient is not eddy current and is taken out.
+ * - A displacement that all volumes share is invisible to a registration between them. It does not follow the gradient,
+ *   so it is not eddy current, and is taken out.
  */
 import { phaseAxis, voxelsPerHz } from '../topup/distortion.ts';
 import { leastSquares, robustLeastSquares } from './linear.ts';
@@ -140,25 +140,25 @@ export function separateConstantFromMovement(series: Series, parameters: readonl
 }
 
 /**
- * Takes the displacement common to all volumes out of the field's terms, where all volumes were phase encoded one
- * way: registration between them cannot see it, and what does not follow the gradient is not eddy current. With both
- * ways the susceptibility field, which acts on each way differently, holds the volumes in place, and nothing is done.
+ * Takes the displacement common to all volumes out of the field's terms: registration between them cannot see it, and what
+ * does not follow the gradient is not eddy current. A field displaces opposite encodings in opposite ways; what
+ * displaces them alike has opposite signs in the terms.
  * @param parameters of weighted volumes, changed in place
  */
-export function removeCommonField(
+export function removeCommonDisplacement(
   series: Series,
   members: readonly number[],
   parameters: readonly Float64Array[],
 ): void {
-  const shifts = members.map((t) => voxelsPerHz(series.acquisitions[t]));
-  if (members.length < 10 || shifts.some((s) => s !== shifts[0])) return;
+  if (members.length < 10) return;
+  const signs = members.map((t) => Math.sign(voxelsPerHz(series.acquisitions[t])));
   const strongest = strongestOf(series, members);
-  const rows = members.map((t) => [...gradientOf(series, t, strongest), 1]);
+  const rows = members.map((t, i) => [...gradientOf(series, t, strongest), signs[i]]);
   for (let k = FIELD_START; k < parameters[0].length - 1; k++) {
     const common = leastSquares(
       rows,
       parameters.map((p) => p[k]),
     )[3];
-    for (const p of parameters) p[k] -= common;
+    for (const [i, p] of parameters.entries()) p[k] -= common * signs[i];
   }
 }
