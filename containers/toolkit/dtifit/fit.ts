@@ -2,9 +2,10 @@
  * The diffusion tensor by linear least squares of log signals (Basser 1994, J Magn Reson B 103:247): ordinary,
  * weighted (Salvador 2005, HBM 24:144) or robust.
  *
- * Signals that are zero, negative or no number have no logarithm: that volume is left out of that voxel's fit, which
- * is where the weighted fit goes by itself as the signal falls (its weight is the signal squared). Where what is left
- * does not determine a tensor, the voxel is zero in every map.
+ * Signals of zero or less have no logarithm, and signals that are no number none either: those volumes are left out of
+ * their voxel's fit. Only `wls` takes zero and less as 1 with the weight of 1, since FSL's maps of voxels at the rim of
+ * the head, where some volumes hold air, come about so. Where what is left does not determine a tensor, or determines
+ * one that no tissue has, the voxel is zero in every map.
  */
 import type { GradientTable } from '../../../imaging/gradients.ts';
 import { select } from '../fslmaths/statistics.ts';
@@ -39,6 +40,12 @@ const MEDIAN_TO_SD = 1.4826;
 const OUTLIER_SD = 5;
 /** Residuals below this share of the largest signal are rounding, not noise. */
 const ROUNDING = 1e-6;
+
+/** What `wls` takes a signal of zero or less as, in the image's units. */
+const DARKEST = 1;
+
+/** Three times the diffusivity of water at body temperature, mm2/s. */
+const LARGEST_MD = 0.01;
 
 const LARGEST_FLOAT32 = 3.4e38;
 
@@ -183,6 +190,8 @@ export class TensorFitter {
   readonly #before = new Float64Array(COLUMNS);
   readonly #weightedLog: Float64Array;
   #max = 0;
+  /** Volumes that enter the fit. */
+  #fitted = 0;
 
   constructor(gradients: GradientTable, estimator: Estimator) {
     const volumes = gradients.bvals.length;
@@ -213,14 +222,14 @@ export class TensorFitter {
       columnProducts(this.#x, this.#volumes, this.#products);
     }
     this.outliers = 0;
-    if (this.usable >= UNKNOWNS && this.#estimate() && this.#take()) return true;
+    if (this.#fitted >= UNKNOWNS && this.#estimate() && this.#take()) return true;
     this.s0 = 0;
     this.tensor.fill(0);
     return false;
   }
 
   /**
-   * Sum over volumes of (measured - predicted signal)^2 of the voxel fitted last; volumes without a logarithm do not
+   * Sum over volumes of (measured - predicted signal)^2 of the voxel fitted last; volumes left out of the fit do not
    * count. At most what float32 holds.
    */
   squaredErrors(): number {
@@ -243,8 +252,14 @@ export class TensorFitter {
       if (usable) this.usable++;
       if (usable && s > max) max = s;
     }
+    const darkest = this.#estimator === 'wls' && max > DARKEST ? DARKEST : 0;
+    this.#fitted = this.usable;
     for (let t = 0; t < volumes; t++) {
       this.#log[t] = 0;
+      if (darkest > 0 && signals[first + t] <= 0) {
+        this.#ratio[t] = darkest;
+        this.#fitted++;
+      }
       if (this.#ratio[t] === 0) continue;
       this.#ratio[t] /= max;
       this.#log[t] = Math.log(this.#ratio[t]);
@@ -348,7 +363,7 @@ export class TensorFitter {
     return MEDIAN_TO_SD * select(sorted, count, count >> 1) * Math.sqrt(count / (count - UNKNOWNS));
   }
 
-  /** Puts the solution into the fields. @returns false where float32 cannot hold it: a fit of near-noise ran away */
+  /** Puts the solution into the fields. @returns false where it is no tissue's: a fit of near-noise ran away */
   #take(): boolean {
     const u = this.#u;
     this.s0 = this.#max * Math.exp(u[0]);
@@ -357,6 +372,7 @@ export class TensorFitter {
       this.tensor[c] = u[c + 1] / B_UNIT;
       largest = Math.max(largest, Math.abs(this.tensor[c]));
     }
-    return largest <= LARGEST_FLOAT32;
+    const md = (this.tensor[0] + this.tensor[3] + this.tensor[5]) / 3;
+    return largest <= LARGEST_FLOAT32 && Math.abs(md) <= LARGEST_MD;
   }
 }

@@ -37,7 +37,8 @@ export const dtifit: Tool<Key> = {
   usage: `dtifit -k <data> -m <mask> -r <bvecs> -b <bvals> -o <basename> [--wls] [--sse] [--save_tensor]
 
 Writes <basename>_FA _MD _MO _S0 _L1 _L2 _L3 _V1 _V2 _V3. Signals that are zero, negative or no number are left out of
-their voxel's fit; a voxel is zero where too few are left. Eigenvalues stay as fitted, negative ones too.`,
+their voxel's fit, but --wls takes zero and less as 1, as FSL does. A voxel is zero where too few are left, or where MD comes
+out above 0.01 mm2/s. Eigenvalues stay as fitted, negative ones too.`,
   flags: {
     data: {
       names: ['-k', '--data'],
