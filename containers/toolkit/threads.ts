@@ -10,11 +10,15 @@ import { type Flag, type Options, ToolError } from './tool.ts';
 const CAN_THREAD = !import.meta.url.endsWith('.ts');
 
 /** FSL's flag for the number of threads. */
-export const THREADS_FLAG: Flag = { names: ['--nthr'], value: 'n', help: 'number of threads (default 2)' };
+export const THREADS_FLAG: Flag = {
+  names: ['--nthr'],
+  value: 'n',
+  help: 'number of threads (default: $OMP_NUM_THREADS, else 2)',
+};
 
-/** Number of threads asked for on the command line; 2 unless said. */
+/** Number of threads asked for on the command line, or by the runtime for what a step may use; else 2. */
 export function threadsOf(tool: string, options: Options<'threads'>): number {
-  const count = options.number('threads', 2);
+  const count = options.number('threads', Number(process.env['OMP_NUM_THREADS']) || 2);
   if (!Number.isInteger(count) || count < 1)
     throw new ToolError(`${tool}: --nthr=${count} is not a number of threads. Give 1 or more.`);
   return count;
