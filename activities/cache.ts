@@ -1,6 +1,7 @@
 /** The store of results as a whole: what it holds, whether it is sound, what nobody needs any more. */
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { readSteps } from './publish.ts';
 import { hashFile, type StepRecord } from './store.ts';
 
 /** Results of one step. */
@@ -54,12 +55,8 @@ export async function holdings(work: string): Promise<Holding[]> {
 
 /**
  * Hashes every file of the store again. A result that fails is removed, so that the next run computes it anew.
- * @param onResult called after each result
  */
-export async function verify(
-  work: string,
-  onResult: () => void = () => {},
-): Promise<{ checked: number; unsound: Unsound[] }> {
+export async function verify(work: string): Promise<{ checked: number; unsound: Unsound[] }> {
   const unsound: Unsound[] = [];
   let checked = 0;
   for await (const { folder, record } of results(work)) {
@@ -73,19 +70,17 @@ export async function verify(
     }
     if (unsound.length > before) await rm(folder, { recursive: true, force: true });
     checked++;
-    onResult();
   }
   return { checked, unsound };
 }
 
 /** Keys of every result behind the published outputs of a study. */
 async function keysInUse(output: string): Promise<Set<string>> {
-  const logs = join(output, 'logs');
   const used = new Set<string>();
-  for (const name of await readdir(logs).catch(() => [])) {
-    if (!name.endsWith('_steps.json')) continue;
-    const records: StepRecord[] = JSON.parse(await readFile(join(logs, name), 'utf8'));
-    for (const { key } of records) used.add(key);
+  for (const name of await readdir(join(output, 'logs')).catch(() => [])) {
+    const subject = /^(.*)_steps\.json$/.exec(name)?.[1];
+    if (subject === undefined) continue;
+    for (const { key } of (await readSteps(output, subject)) ?? []) used.add(key);
   }
   return used;
 }

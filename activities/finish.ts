@@ -2,7 +2,6 @@
  * The end of a cohort: regional MD of every finished subject gathered from the outputs, the change between sessions,
  * the trial's statistics, and the report. Everything is read from files, so `delta-md report` can do it again.
  */
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { readParticipants } from '../config/participants.ts';
 import type { OutcomeSettings } from '../config/schema.ts';
@@ -14,11 +13,10 @@ import { sessionName } from '../pipeline/study.ts';
 import { analysePlan } from '../statistics/analyse.ts';
 import type { CohortAnalysis, SubjectRow } from '../statistics/plan.ts';
 import { tsv, writeInto, writeJsonInto } from './derivatives.ts';
-import { picturesOf, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
+import { picturesOf, readSteps, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
 import { renderGroupReport } from './report/html.ts';
 import type { CohortRow, RoiRow, TruthRow } from './report/types.ts';
 import { statisticsTables } from './statistics-tables.ts';
-import type { StepRecord } from './store.ts';
 import { recoveredTruth } from './truth.ts';
 
 /** One subject of a cohort that has ended, with what its own summary says. */
@@ -144,9 +142,7 @@ async function toolVersions(
 ): Promise<{ name: string; version: string }[]> {
   const tools = new Map<string, Set<string>>();
   for (const subject of subjects) {
-    const path = join(study.output, 'logs', `${subject}_steps.json`);
-    const records: StepRecord[] = JSON.parse(await readFile(path, 'utf8').catch(() => '[]'));
-    for (const { argv, tool } of records) {
+    for (const { argv, tool } of (await readSteps(study.output, subject)) ?? []) {
       const names = tools.get(tool.version) ?? new Set();
       tools.set(tool.version, names.add(argv[0]));
     }

@@ -19,6 +19,7 @@ import {
 import { drawSubject } from './draw.ts';
 import { recordsBehind } from './provenance.ts';
 import { roiValues } from './rois.ts';
+import type { StepRecord } from './store.ts';
 
 /** Maps of one session, native and in template space. */
 export interface PublishedSession {
@@ -236,13 +237,21 @@ export async function publishSubject(
     ]),
     maps.faInTemplate,
   ];
-  await writeJsonInto(join(study.output, 'logs', `${subject}_steps.json`), await recordsBehind(results));
+  await writeJsonInto(stepsPath(study.output, subject), await recordsBehind(results));
   const notes = maps.sessions.flatMap(({ session, notes }) =>
     notes.map((note) => (session === null ? note : `ses-${session}: ${note}`)),
   );
   const summary: SubjectSummary = { sessions: maps.sessions.length, flagged, notes };
   await writeJsonInto(summaryPath(study, subject), summary);
   return summary;
+}
+
+const stepsPath = (output: string, subject: string) => join(output, 'logs', `${subject}_steps.json`);
+
+/** Records of the steps behind a subject's published results; undefined where it has none. */
+export async function readSteps(output: string, subject: string): Promise<StepRecord[] | undefined> {
+  const text = await readFile(stepsPath(output, subject), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : JSON.parse(text);
 }
 
 const summaryPath = (study: Study, subject: string) => join(study.output, 'logs', `${subject}_summary.json`);

@@ -1,11 +1,10 @@
 /** From one regional number back to the scans: every file and command behind it, told by content. */
-import { readFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { Study } from '../config/study.ts';
 import { readTable } from '../config/tables.ts';
 import { DeltaMdError } from '../pipeline/failures.ts';
 import { derivativePath, labelOf } from './derivatives.ts';
-import { scalarstatsPath } from './publish.ts';
+import { readSteps, scalarstatsPath } from './publish.ts';
 import { hashFile, type StepRecord } from './store.ts';
 
 /** One session's number of one region, and what it was made of. */
@@ -42,11 +41,9 @@ function behind(sha256: string, records: readonly StepRecord[]): StepRecord[] {
  *   INPUT_CONTRADICTS where the published map is not what the record says
  */
 export async function traceOf(study: Study, subject: string, roi: string): Promise<Trace[]> {
-  const path = join(study.output, 'logs', `${subject}_steps.json`);
-  const text = await readFile(path, 'utf8').catch(() => {
+  const records = await readSteps(study.output, subject);
+  if (!records)
     throw new DeltaMdError('INPUT_MISSING', `${subject} has no finished results in ${study.output}`);
-  });
-  const records: StepRecord[] = JSON.parse(text);
   const traces: Trace[] = [];
   for (const { label } of study.sessions) {
     const { table } = await readTable(scalarstatsPath(study, subject, label));

@@ -2,7 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { resolve } from 'node:path';
-import { type Growth, holds, median, type Race, ratio } from './race.ts';
+import { median } from '../test/accuracy/measures.ts';
+import { type Growth, holds, type Race, ratio } from './race.ts';
 import { races } from './races.ts';
 
 const seconds = (values: readonly number[]) => {

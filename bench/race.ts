@@ -1,5 +1,7 @@
 /** A race: one job of ours beside its peers, in the same run, so that the ratio holds whatever the machine. */
 
+import { median } from '../test/accuracy/measures.ts';
+
 /** One line of the table; times in seconds, as measured one after the other. */
 export interface Race {
   readonly what: string;
@@ -16,12 +18,6 @@ export interface Race {
 export interface Growth {
   readonly what: string;
   readonly points: readonly { readonly at: string; readonly seconds: number }[];
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const n = sorted.length;
-  return n === 0 ? Number.NaN : (sorted[(n - 1) >> 1] + sorted[n >> 1]) / 2;
 }
 
 /** Ratio of the medians, theirs over ours: above 1, ours is faster. */

@@ -8,10 +8,11 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { voxelCount } from '../imaging/image.ts';
 import { readImage, writeImage } from '../imaging/nifti.ts';
+import { median } from '../test/accuracy/measures.ts';
 import { runTool } from '../test/accuracy/run-tool.ts';
 import { fullScan, type Scan } from '../test/accuracy/scan.ts';
 import { commands, python } from './peer.ts';
-import { type Growth, median, type Race } from './race.ts';
+import type { Growth, Race } from './race.ts';
 
 const execute = promisify(execFile);
 const DIPY_ON_FSLS_MACHINE = 15.9;

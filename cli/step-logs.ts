@@ -1,11 +1,12 @@
 /** Logs of one subject's steps: where they lie, and following one that grows. */
-import { open, readFile, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
+import { readSteps } from '../activities/publish.ts';
 import type { Beat } from '../activities/run-step.ts';
-import { type StepRecord, Store } from '../activities/store.ts';
+import { Store } from '../activities/store.ts';
 import type { Study } from '../config/study.ts';
 import { STEPS_QUERY } from '../pipeline/messages.ts';
 import type { StepStatus } from '../workflows/index.ts';
@@ -39,8 +40,7 @@ export async function stepsOfWorkflow(client: Client, study: string, subject: st
 
 /** Steps of a subject's last run, from the outputs: what was published, and the one that failed. */
 export async function stepsOfOutputs(study: Study, subject: string): Promise<LoggedStep[]> {
-  const path = join(study.output, 'logs', `${subject}_steps.json`);
-  const records: StepRecord[] = JSON.parse(await readFile(path, 'utf8').catch(() => '[]'));
+  const records = (await readSteps(study.output, subject)) ?? [];
   const row = (await lastRows(study.output))?.find((one) => one.subject === subject);
   const { step = '', session = '', key } = row?.failure ?? {};
   return [

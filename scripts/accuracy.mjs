@@ -1,15 +1,3 @@
-// Bundles test/accuracy and runs it: Node 20 does not load TypeScript by itself.
-import { build } from 'esbuild';
+import { runBundled } from './run-bundled.mjs';
 
-const outfile = 'dist/accuracy/main.mjs';
-await build({
-  entryPoints: ['test/accuracy/main.ts'],
-  outfile,
-  bundle: true,
-  packages: 'external',
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
-  logLevel: 'warning',
-});
-await import(`../${outfile}`);
+await runBundled('dist/accuracy', { main: 'test/accuracy/main.ts' });

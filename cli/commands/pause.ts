@@ -1,32 +1,17 @@
 import type { Command } from 'commander';
-import { CONTROL_UPDATE } from '../../pipeline/messages.ts';
-import type { Controls } from '../../workflows/index.ts';
-import { JSON_OPTION, studyArgument, temporalOption, workDirOption } from '../options.ts';
-import { output } from '../output.ts';
-import { type SpeakOptions, speakTo } from '../speak.ts';
+import { control, type SpeakOptions, speakingCommand } from '../speak.ts';
 
 export function register(program: Command): void {
-  program
-    .command('pause')
-    .description(
-      'Lets no further subject of the running cohort start; those that run go on. delta-md resume lifts it.',
-    )
-    .addArgument(studyArgument())
-    .addOption(workDirOption())
-    .addOption(temporalOption())
-    .addOption(JSON_OPTION())
-    .addHelpText(
-      'after',
-      '\nExamples:\n  delta-md pause study.yaml\n\nExit codes: 0 done, 2 no cohort runs, 3 infrastructure',
-    )
-    .action(async (file: string, options: SpeakOptions) => {
-      const out = output(options.json);
-      await speakTo(file, options, async (handle, study) => {
-        const now = await handle.executeUpdate<Controls, [Partial<Controls>]>(CONTROL_UPDATE, {
-          args: [{ paused: true }],
-        });
-        out.say('Paused: the subjects that run go on, no other starts. delta-md resume lifts it.');
-        out.result({ study: study.study, ...now });
-      });
-    });
+  speakingCommand(
+    program,
+    'pause',
+    'Lets no further subject of the running cohort start; those that run go on. delta-md resume lifts it.',
+  ).action((file: string, options: SpeakOptions) =>
+    control(
+      file,
+      options,
+      { paused: true },
+      () => 'Paused: the subjects that run go on, no other starts. delta-md resume lifts it.',
+    ),
+  );
 }

@@ -5,6 +5,7 @@ import { formatBvals, formatBvecs, type GradientTable } from '../../imaging/grad
 import { gridFromAffine, type Image, voxelCount } from '../../imaging/image.ts';
 import { readImage, writeImage } from '../../imaging/nifti.ts';
 import type { Figure, Group, Laboratory, Run } from './figure.ts';
+import { median } from './measures.ts';
 import { fullScan, type Scan } from './scan.ts';
 
 const STILL = { motion: 0, eddyCurrents: 0, susceptibility: 0 } as const;
@@ -16,11 +17,6 @@ const TIMED_VOXELS = 246_000;
 /** One signal in so many is spoilt, and what is left of it. */
 const SPOILT_EVERY = 20;
 const SPOILT_TO = 0.5;
-
-function median(values: readonly number[]): number {
-  const sorted = Float64Array.from(values).sort();
-  return sorted[sorted.length >> 1];
-}
 
 /** Median over chosen voxels of (a - b) / b, in %. */
 function bias(a: Image, b: Image, chosen: (voxel: number) => boolean): number {

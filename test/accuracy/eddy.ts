@@ -9,6 +9,7 @@ import { randomStream } from '../../imaging/phantom/random.ts';
 import { sensitivityOf } from '../../imaging/phantom/session.ts';
 import { aligned, movementError, type TrueScan, trueGradient, trueScan, trueVolume } from './eddy-truth.ts';
 import type { Figure, Group, Laboratory } from './figure.ts';
+import { correlation, mean, median } from './measures.ts';
 import { fullScan, type Scan } from './scan.ts';
 
 const SEED = 3;
@@ -16,8 +17,6 @@ const SEED = 3;
 const DROPPED = 0.05;
 /** Fewest voxels of the brain in a slice that eddy judges (FSL's --ol_nvox). */
 const FEWEST_VOXELS = 250;
-
-const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
 /** The command line of eddy for a scan. */
 const eddyArgv = (scan: Scan, dwi: string, out: string) => [
@@ -119,18 +118,6 @@ async function outliers(judged: Map<string, boolean>, prefix: string): Promise<[
   return [found / dropped, wrong / others];
 }
 
-const correlation = (a: readonly number[], b: readonly number[]) => {
-  const [ma, mb] = [mean(a), mean(b)];
-  let [ab, aa, bb] = [0, 0, 0];
-  for (const [i, v] of a.entries()) {
-    ab += (v - ma) * (b[i] - mb);
-    aa += (v - ma) ** 2;
-    bb += (b[i] - mb) ** 2;
-  }
-  return ab / Math.sqrt(aa * bb);
-};
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1];
-
 /** One session of the real scan, corrected with FSL's field, against FSL's maps. */
 async function canon(laboratory: Laboratory, session: 1 | 2): Promise<Figure[]> {
   const { folder, shared, run } = laboratory;
@@ -187,13 +174,13 @@ async function canon(laboratory: Laboratory, session: 1 | 2): Promise<Figure[]> 
   return [
     {
       what: `${name}: FA against FSL's, correlation in the mask`,
-      value: correlation(at(fa, voxels), at(faFsl, voxels)),
+      value: correlation(fa, faFsl, inside),
       unit: '',
       bound: { atLeast: 0.97 },
     },
     {
       what: `${name}: MD against FSL's, correlation in the mask`,
-      value: correlation(at(md, voxels), at(mdFsl, voxels)),
+      value: correlation(md, mdFsl, inside),
       unit: '',
       bound: { atLeast: 0.97 },
     },

@@ -50,3 +50,8 @@ export interface Group {
 export function keeps({ value, bound }: Figure): boolean {
   return 'atLeast' in bound ? value >= bound.atLeast : value <= bound.atMost;
 }
+
+/** A value as tables print it: four digits. */
+export function shown(value: number): string {
+  return Number.isFinite(value) ? Number(value.toPrecision(4)).toString() : 'none';
+}

@@ -9,8 +9,8 @@ import { readImage } from '../../imaging/nifti.ts';
 import { buildPhantom } from '../../imaging/phantom/index.ts';
 import { type RandomStream, randomStream } from '../../imaging/phantom/random.ts';
 import { SIGMA_TO_FWHM, smooth } from '../../imaging/smooth.ts';
-import { rmsDisplacement } from './displacement.ts';
 import type { Figure, Group, Laboratory } from './figure.ts';
+import { rmsOnReference } from './measures.ts';
 
 const POSES = 200;
 const SEED = 7;
@@ -105,7 +105,7 @@ async function poses(laboratory: Laboratory): Promise<number[]> {
       SOURCE.affine,
       invert(voxelToFsl(SOURCE)),
     );
-    errors.push(rmsDisplacement(truth, matrix, mask));
+    errors.push(rmsOnReference(truth, matrix, mask));
     if (p % 20 === 19)
       laboratory.say(`pose ${p + 1} of ${POSES}, worst so far ${Math.max(...errors).toFixed(2)} mm`);
   }
@@ -120,7 +120,7 @@ async function sessions(laboratory: Laboratory): Promise<number> {
   await laboratory.run('flirt', '-in', canon(moving), '-ref', canon(fixed), ...argv);
   const found = await readMatrix(join(laboratory.folder, 'ses-2_to_ses-1.mat'));
   const fsl = await readMatrix(canon('ses-2_to_ses-1.mat'));
-  return rmsDisplacement(fsl, found, await readImage(canon('ses-1_bet_mask.nii.gz')));
+  return rmsOnReference(fsl, found, await readImage(canon('ses-1_bet_mask.nii.gz')));
 }
 
 export const flirt: Group = {

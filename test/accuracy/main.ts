@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Figure, type Group, keeps, type Laboratory } from './figure.ts';
+import { type Figure, type Group, keeps, type Laboratory, shown } from './figure.ts';
 import { groups } from './groups.ts';
 import { validationPage } from './page.ts';
 import { runTool } from './run-tool.ts';
@@ -11,17 +11,15 @@ const ROOT = resolve('delta-md-accuracy');
 const PICTURES = resolve('docs/images/validation');
 const SHARED = resolve(process.env['DELTA_MD_SHARED'] ?? '../shared');
 
-const number = (value: number) => (Number.isFinite(value) ? Number(value.toPrecision(4)).toString() : 'none');
-
 function line(figure: Figure): string {
   const { what, value, unit, bound, fsl } = figure;
-  const limit = 'atLeast' in bound ? `>= ${number(bound.atLeast)}` : `<= ${number(bound.atMost)}`;
+  const limit = 'atLeast' in bound ? `>= ${shown(bound.atLeast)}` : `<= ${shown(bound.atMost)}`;
   return [
     keeps(figure) ? 'pass' : 'FAIL',
     what.padEnd(72),
-    `${number(value)} ${unit}`.padStart(16),
+    `${shown(value)} ${unit}`.padStart(16),
     limit.padStart(12),
-    fsl === undefined ? '' : `FSL ${number(fsl)}`,
+    fsl === undefined ? '' : `FSL ${shown(fsl)}`,
   ].join('  ');
 }
 

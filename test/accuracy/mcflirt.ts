@@ -5,8 +5,8 @@ import { chain, invert, type Matrix4, multiply } from '../../imaging/affine.ts';
 import { voxelToFsl } from '../../imaging/image.ts';
 import { readImage, writeImage } from '../../imaging/nifti.ts';
 import { motionMatrix } from '../../imaging/phantom/scanner.ts';
-import { rmsDisplacement } from './displacement.ts';
 import type { Figure, Group, Laboratory } from './figure.ts';
+import { rmsOnReference } from './measures.ts';
 import { fullScan } from './scan.ts';
 
 const rms = (values: readonly number[]) =>
@@ -40,7 +40,7 @@ async function measure(laboratory: Laboratory): Promise<Figure[]> {
         const truth = chain(toFsl, reference, invert(here), invert(toFsl));
         const found = await readMatrix(join(folder, `${out}.mat`, `MAT_${String(t).padStart(4, '0')}`));
         errors.push({
-          mm: rmsDisplacement(truth, found, mask),
+          mm: rmsOnReference(truth, found, mask),
           degrees: angleOf(multiply(found, invert(truth))),
         });
       }

@@ -1,6 +1,6 @@
 /** What figures are made of. Maps are flat arrays on one grid; a mask's voxels are those above zero. */
-import { type Matrix4, transformPoint } from '../../imaging/affine.ts';
-import { type Grid, voxelToFsl } from '../../imaging/image.ts';
+import { identity, invert, type Matrix4, multiply, transformPoint } from '../../imaging/affine.ts';
+import { type Grid, type Image, voxelToFsl } from '../../imaging/image.ts';
 
 type Values = ArrayLike<number>;
 
@@ -54,4 +54,12 @@ export function rmsDisplacement(a: Matrix4, b: Matrix4, mask: Values, grid: Grid
     n++;
   }
   return Math.sqrt(sum / n);
+}
+
+/**
+ * RMS distance in mm between where two FLIRT matrices put the same point of the input, over the voxels of a mask on the
+ * reference's grid.
+ */
+export function rmsOnReference(truth: Matrix4, found: Matrix4, { data, grid }: Image): number {
+  return rmsDisplacement(identity(), multiply(found, invert(truth)), data, grid);
 }

@@ -1,17 +1,15 @@
 /** docs/validation.md from the figures. */
-import { type Figure, type Group, keeps } from './figure.ts';
-
-const number = (value: number) => (Number.isFinite(value) ? Number(value.toPrecision(4)).toString() : 'none');
+import { type Figure, type Group, keeps, shown } from './figure.ts';
 
 function tableOf(figures: readonly Figure[]): string {
   const rows = figures.map((figure) => {
     const { what, value, unit, bound, fsl } = figure;
-    const limit = 'atLeast' in bound ? `≥ ${number(bound.atLeast)}` : `≤ ${number(bound.atMost)}`;
+    const limit = 'atLeast' in bound ? `≥ ${shown(bound.atLeast)}` : `≤ ${shown(bound.atMost)}`;
     const cells = [
       what,
-      `${number(value)} ${unit}`.trim(),
+      `${shown(value)} ${unit}`.trim(),
       limit,
-      fsl === undefined ? '' : number(fsl),
+      fsl === undefined ? '' : shown(fsl),
       keeps(figure) ? 'pass' : '**short**',
     ];
     return `| ${cells.join(' | ')} |`;

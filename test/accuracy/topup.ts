@@ -7,6 +7,7 @@ import { chain, type Matrix4, rotation, translation } from '../../imaging/affine
 import { type Grid, type Image, volumeOf } from '../../imaging/image.ts';
 import { readImage, writeImage } from '../../imaging/nifti.ts';
 import type { Figure, Group, Laboratory } from './figure.ts';
+import { correlation } from './measures.ts';
 import { fullScan } from './scan.ts';
 
 /** Voxels of a mask. */
@@ -16,18 +17,6 @@ function voxelsOf(mask: Image): number[] {
 
 function rms(values: readonly number[]): number {
   return Math.sqrt(values.reduce((sum, v) => sum + v * v, 0) / values.length);
-}
-
-function correlation(a: ArrayLike<number>, b: ArrayLike<number>, at: readonly number[]): number {
-  const mean = (x: ArrayLike<number>) => at.reduce((sum, o) => sum + x[o], 0) / at.length;
-  const [ma, mb] = [mean(a), mean(b)];
-  let [ab, aa, bb] = [0, 0, 0];
-  for (const o of at) {
-    ab += (a[o] - ma) * (b[o] - mb);
-    aa += (a[o] - ma) ** 2;
-    bb += (b[o] - mb) ** 2;
-  }
-  return ab / Math.sqrt(aa * bb);
 }
 
 /**
@@ -80,7 +69,8 @@ async function simulated({ folder, shared, run, say }: Laboratory): Promise<Figu
   );
   const truth = await readImage(data('truth_field_voxels.nii.gz'));
   const { grid } = truth;
-  const brain = voxelsOf(await readImage(data('truth_mask.nii.gz')));
+  const mask = await readImage(data('truth_mask.nii.gz'));
+  const brain = voxelsOf(mask);
   const READOUT = 0.05;
   const field = await readImage(join(folder, 'sim_hz.nii.gz'));
   const unwarped = await readImage(join(folder, 'sim_unwarped.nii.gz'));
@@ -105,7 +95,7 @@ async function simulated({ folder, shared, run, say }: Laboratory): Promise<Figu
     },
     {
       what: 'simulated scan: AP against PA undistorted, correlation in the brain',
-      value: correlation(volumeOf(unwarped, 0), volumeOf(unwarped, 4), brain),
+      value: correlation(volumeOf(unwarped, 0), volumeOf(unwarped, 4), mask.data),
       unit: '',
       bound: { atLeast: 0.933 },
       fsl: 0.933,
@@ -157,10 +147,10 @@ async function canon({ folder, shared, run, say }: Laboratory, session: 1 | 2): 
   );
   const field = await readImage(join(folder, `${name}_hz.nii.gz`));
   const theirs = await readImage(reference(`${name}_topup_field_hz.nii.gz`));
-  const brain = voxelsOf(await readImage(reference(`${name}_bet_mask.nii.gz`)));
+  const mask = await readImage(reference(`${name}_bet_mask.nii.gz`));
   return {
     what: `canon session ${session}: field against FSL's, correlation in the brain`,
-    value: correlation(field.data, theirs.data, brain),
+    value: correlation(field.data, theirs.data, mask.data),
     unit: '',
     bound: { atLeast: 0.97 },
   };
