@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { Study } from '../config/study.ts';
 import { type Image, volumeOf } from '../imaging/image.ts';
 import { readImage } from '../imaging/nifti.ts';
+import type { SubjectMaps } from '../pipeline/protocol.ts';
 import { sessionName } from '../pipeline/study.ts';
 import { writeInto, writeJsonInto } from './derivatives.ts';
-import type { SubjectMaps } from './publish.ts';
 import {
   type Axis,
   above,

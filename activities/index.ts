@@ -1,18 +1,18 @@
 /** Every activity: the side effects that workflows order. Arguments and results are paths, hashes and small numbers. */
 import { Context } from '@temporalio/activity';
+import type { PreparedSession, SubjectMaps } from '../pipeline/protocol.ts';
 import { type Roster, rowsOf } from '../pipeline/roster.ts';
 import type { StepRun } from '../pipeline/step.ts';
 import type { RuntimeChoice, StudyPlan } from '../pipeline/study.ts';
 import { finishCohort, type GroupResult } from './finish.ts';
 import { studyOf } from './plan.ts';
-import { type PreparedSession, prepareSession } from './prepare.ts';
-import { publishSubject, type SubjectMaps, type SubjectSummary } from './publish.ts';
-import { runStep, type StepResult } from './run-step.ts';
+import { prepareSession } from './prepare.ts';
+import { publishSubject, type SubjectSummary } from './publish.ts';
+import { runStep, type StepHost, type StepResult } from './run-step.ts';
 import { runtimeFor } from './runtimes.ts';
 
 export type { GroupResult } from './finish.ts';
-export type { PreparedSession } from './prepare.ts';
-export type { PublishedSession, SubjectMaps, SubjectSummary } from './publish.ts';
+export type { SubjectSummary } from './publish.ts';
 export type { StepResult } from './run-step.ts';
 
 const HEARTBEAT_MS = 5000;
@@ -28,8 +28,8 @@ async function beating<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** @param version of delta-md, for records and reports */
-export function createActivities(version: string) {
+/** @param version of delta-md, for records and reports @param host what steps share on this worker */
+export function createActivities(version: string, host: StepHost) {
   return {
     /** Runs one step, or takes its result from the store. */
     async runStep({
@@ -44,7 +44,7 @@ export function createActivities(version: string) {
       /** Session and step, for whoever watches. */
       place: string;
     }): Promise<StepResult> {
-      return runStep(run, work, await runtimeFor(runtime), place);
+      return runStep(run, work, await runtimeFor(runtime), place, host);
     },
 
     /** Finds and checks the inputs of one session. */

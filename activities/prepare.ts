@@ -3,30 +3,12 @@ import { basename } from 'node:path';
 import { readGradients } from '../imaging/gradients.ts';
 import { type DwiSet, eddyTexts, gradientTexts, topupInput } from '../pipeline/acquisition.ts';
 import { DeltaMdError } from '../pipeline/failures.ts';
+import type { PreparedSession } from '../pipeline/protocol.ts';
 import type { FileRef } from '../pipeline/step.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
 import { discoverSession } from './bids/session.ts';
 import { studyOf } from './plan.ts';
 import { Store } from './store.ts';
-
-/** What the steps of a session start from: files by content and small numbers. */
-export interface PreparedSession {
-  readonly session: string | null;
-  /** Consecutive b0s to be cut out of a set. */
-  readonly b0Runs: readonly { image: FileRef; first: number; count: number; label: string }[];
-  /** Series for eddy and the tensor, in order. */
-  readonly dwi: readonly FileRef[];
-  /** False: topup is skipped; a note says why. */
-  readonly topup: boolean;
-  /** A row per b0, for topup. */
-  readonly acqparamsB0: FileRef;
-  /** A row per scheme, for eddy. */
-  readonly acqparams: FileRef;
-  readonly index: FileRef;
-  readonly bvals: FileRef;
-  readonly bvecs: FileRef;
-  readonly notes: readonly string[];
-}
 
 const ref = ({ path, sha256 }: FileRef): FileRef => ({ path, sha256 });
 

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Study } from '../config/study.ts';
 import { encodeNifti, readImage } from '../imaging/nifti.ts';
+import type { SubjectMaps } from '../pipeline/protocol.ts';
 import type { FileRef } from '../pipeline/step.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
 import {
@@ -20,38 +21,6 @@ import { drawSubject } from './draw.ts';
 import { recordsBehind } from './provenance.ts';
 import { roiValues } from './rois.ts';
 import type { StepRecord } from './store.ts';
-
-/** Maps of one session, native and in template space. */
-export interface PublishedSession {
-  readonly session: string | null;
-  readonly fa: FileRef;
-  readonly md: FileRef;
-  readonly v1: FileRef;
-  readonly s0: FileRef;
-  readonly mask: FileRef;
-  readonly dwi: FileRef;
-  readonly bvals: FileRef;
-  readonly bvecs: FileRef;
-  readonly movement: FileRef;
-  readonly motion?: FileRef;
-  readonly b0s: FileRef;
-  readonly unwarped?: FileRef;
-  readonly fieldHz?: FileRef;
-  readonly mdInTemplate: FileRef;
-  /** Brain mask on the template's grid. */
-  readonly maskInTemplate: FileRef;
-  readonly notes: readonly string[];
-}
-
-export interface SubjectMaps {
-  /** Baseline, then follow-up where there is one. */
-  readonly sessions: readonly PublishedSession[];
-  /** Baseline FA on the template's grid. */
-  readonly faInTemplate: FileRef;
-  readonly warp: FileRef;
-  readonly affine: FileRef;
-  readonly followupToBaseline?: FileRef;
-}
 
 /** What is told of a finished subject: small, no image data. */
 export interface SubjectSummary {

@@ -9,6 +9,8 @@ import { Context } from '@temporalio/activity';
 import type { Outcome, Runtime } from '../containers/runtime.ts';
 import { DeltaMdError } from '../pipeline/failures.ts';
 import { type FileRef, INPUT_FOLDER, type StepRun } from '../pipeline/step.ts';
+import type { Admission } from './admission.ts';
+import { acquire, type Lease } from './lease.ts';
 import { hashFile, keyOf, type StepRecord, Store } from './store.ts';
 
 /** What a workflow learns of a step. */
@@ -40,18 +42,14 @@ function percentOf(line: string): number | undefined {
   return match ? Math.min(100, Number(match[1])) : undefined;
 }
 
-/** One key at a time in this worker: the second comer finds the first one's result. */
-const underway = new Map<string, Promise<unknown>>();
+/** How long a step waits for its share of this host before it goes back to the queue, where another host may take it. */
+const WAIT_FOR_HOST_MS = 30 * 60_000;
 
-async function oneAtATime<T>(key: string, work: () => Promise<T>): Promise<T> {
-  while (underway.has(key)) await underway.get(key)?.catch(() => {});
-  const promise = work();
-  underway.set(key, promise);
-  try {
-    return await promise;
-  } finally {
-    underway.delete(key);
-  }
+/** What steps share on a worker. */
+export interface StepHost {
+  readonly admission: Admission;
+  /** Aborted when the worker must not wait for its steps any longer. */
+  readonly hurry: AbortSignal;
 }
 
 /** @param place session and step, for whoever watches */
@@ -60,27 +58,58 @@ export async function runStep(
   work: string,
   runtime: Runtime,
   place: string,
+  host: StepHost,
 ): Promise<StepResult> {
   const context = Context.current();
+  const stopped = AbortSignal.any([context.cancellationSignal, host.hurry]);
   let beat: Beat = { place, line: 'starting' };
   context.heartbeat(beat);
   const timer = setInterval(() => context.heartbeat(beat), HEARTBEAT_MS);
+  const say = (line: string) => {
+    beat = { ...beat, percent: percentOf(line) ?? beat.percent, line: line.slice(0, 200) };
+  };
+  let leave = () => {};
+  let lease: Lease | undefined;
   try {
+    say('waiting for a share of this host');
+    leave = await admitted(run, host.admission, stopped);
     const tool = await runtime.identify(run.argv[0]);
     const store = new Store(work);
     const key = keyOf(run, tool);
     beat = { ...beat, key };
-    return await oneAtATime(`${work} ${key}`, async () => {
-      const found = await store.find(key);
-      if (found) return { key, outputs: store.outputs(found), reused: true, seconds: found.seconds };
-      await checkInputs(run);
-      const record = await compute(run, key, tool, store, runtime, context.cancellationSignal, (line) => {
-        beat = { ...beat, percent: percentOf(line) ?? beat.percent, line: line.slice(0, 200) };
-      });
-      return { key, outputs: store.outputs(record), reused: false, seconds: record.seconds };
-    });
+    lease = await acquire(store.lease(key), stopped);
+    const found = await store.find(key);
+    if (found && (run.anew === undefined || found.anew === run.anew))
+      return { key, outputs: store.outputs(found), reused: true, seconds: found.seconds };
+    await checkInputs(run);
+    const signal = AbortSignal.any([stopped, lease.lost]);
+    const record = await compute(run, key, tool, store, runtime, signal, say);
+    return { key, outputs: store.outputs(record), reused: false, seconds: record.seconds };
+  } catch (error) {
+    if (lease?.lost.aborted) throw new DeltaMdError('WORKER_STOPPED', lease.lost.reason.message);
+    throw error;
   } finally {
+    await lease?.release();
+    leave();
     clearInterval(timer);
+  }
+}
+
+/** The step's share of this host. @throws DeltaMdError WORKER_BUSY where none comes free in time */
+async function admitted(
+  { name, resources }: StepRun,
+  admission: Admission,
+  signal: AbortSignal,
+): Promise<() => void> {
+  const late = AbortSignal.timeout(WAIT_FOR_HOST_MS);
+  try {
+    return await admission.admit(resources, AbortSignal.any([signal, late]));
+  } catch (error) {
+    if (signal.aborted || !late.aborted) throw error;
+    throw new DeltaMdError(
+      'WORKER_BUSY',
+      `${name} found no ${resources.cpus} cores and ${resources.memoryMiB} MiB free on ${hostname()}`,
+    );
   }
 }
 
@@ -176,6 +205,7 @@ async function compute(
     seconds: Number(outcome.seconds.toFixed(3)),
     peakMemoryMiB: outcome.peakMemoryMiB,
     exitCode: 0,
+    ...(run.anew === undefined ? {} : { anew: run.anew }),
   };
   await store.publish(record);
   return record;

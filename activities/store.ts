@@ -4,12 +4,13 @@
  *
  *   <work>/store/ab/abcd.../   outputs, record.json, log.txt
  *   <work>/scratch/abcd.../    a step while it runs
+ *   <work>/leases/abcd...      held by whoever runs it, see lease.ts
  *   <work>/failed/abcd.../     what a failed step left, for looking at
  *   <work>/journal.jsonl       one line per computed or failed step
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { appendFile, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -32,6 +33,8 @@ export interface StepRecord {
   readonly seconds: number;
   readonly peakMemoryMiB?: number;
   readonly exitCode: number;
+  /** The order by which it was computed though a result was there. */
+  readonly anew?: string;
 }
 
 /** SHA-256 of a file, hex. */
@@ -77,26 +80,35 @@ export class Store {
     return join(this.root, 'scratch', key);
   }
 
-  /** The record of a finished result, or undefined. A result whose files were changed in size counts as none. */
-  async find(key: string): Promise<StepRecord | undefined> {
-    const folder = this.folder(key);
-    let record: StepRecord;
+  /** The record of a finished result, or undefined; its files are not looked at. */
+  async look(key: string): Promise<StepRecord | undefined> {
     try {
-      record = JSON.parse(await readFile(join(folder, 'record.json'), 'utf8'));
+      return JSON.parse(await readFile(join(this.folder(key), 'record.json'), 'utf8'));
     } catch {
       return undefined;
     }
-    for (const { file, bytes } of Object.values(record.outputs)) {
-      const size = await stat(join(folder, file)).then(
-        (s) => s.size,
-        () => -1,
-      );
-      if (size !== bytes) {
-        await rm(folder, { recursive: true, force: true });
-        return undefined;
-      }
+  }
+
+  /**
+   * A finished result that is what its record says, or undefined. A result whose files were changed counts as none,
+   * and is removed. The holder of the key's lease may rely on it.
+   */
+  async find(key: string): Promise<StepRecord | undefined> {
+    const record = await this.look(key);
+    if (!record) return undefined;
+    for (const { file, sha256 } of Object.values(record.outputs)) {
+      const found = await hashFile(join(this.folder(key), file)).catch(() => undefined);
+      if (found === sha256) continue;
+      await rm(this.folder(key), { recursive: true, force: true });
+      await this.note({ event: 'damaged', key, step: record.step, file });
+      return undefined;
     }
     return record;
+  }
+
+  /** File that whoever computes a key holds meanwhile. */
+  lease(key: string): string {
+    return join(this.root, 'leases', key);
   }
 
   /** Files of a finished result. */
@@ -126,14 +138,15 @@ export class Store {
     for (const { file } of Object.values(record.outputs)) await sync(join(scratch, file));
     await sync(join(scratch, 'record.json'));
     await mkdir(dirname(folder), { recursive: true });
-    try {
-      await rename(scratch, folder);
-    } catch (error) {
-      // Another worker was first with the same content.
-      if (!(await this.find(record.key))) throw error;
-      await rm(scratch, { recursive: true, force: true });
-    }
-    await this.note({ event: 'computed', key: record.key, step: record.step, seconds: record.seconds });
+    // There before only where it is made anew by order.
+    await rm(folder, { recursive: true, force: true });
+    await rename(scratch, folder);
+    await this.note({
+      event: record.anew === undefined ? 'computed' : 'computed anew',
+      key: record.key,
+      step: record.step,
+      seconds: record.seconds,
+    });
   }
 
   /** Keeps what a failed step left, replacing what its last failure left. */

@@ -2,10 +2,10 @@
  * Everything a cohort needs to run: a server that is there already, or an embedded one with a worker that this command
  * keeps until it ends.
  */
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { CommandError, EXIT } from './exit-codes.ts';
+import { type CapacityOptions, capacityOf } from './options.ts';
 import type { Output } from './output.ts';
 import { connect, findServer, hasWorker, serverFolder } from './temporal/connect.ts';
 import { EmbeddedTemporal, NAMESPACE, supervisorOf, USUAL_PORTS } from './temporal/embedded.ts';
@@ -19,9 +19,8 @@ export interface Host {
   close(): Promise<void>;
 }
 
-export interface HostOptions {
+export interface HostOptions extends CapacityOptions {
   readonly temporalAddress?: string;
-  readonly nCpus?: number;
 }
 
 /** Nobody else should find a server that ends with its run; its UI is for people, at the port they know. */
@@ -51,7 +50,7 @@ export async function openHost(work: string, options: HostOptions, out: Output):
     throw new CommandError((error as Error).message, EXIT.infrastructure);
   }
   try {
-    const worker = await startWorker(embedded.address, options.nCpus ?? cpus().length);
+    const worker = await startWorker(embedded.address, { capacity: capacityOf(options) });
     const client = await connect(embedded.address);
     out.say(`Temporal UI: ${embedded.ui}/namespaces/${NAMESPACE}/workflows`);
     return {

@@ -1,5 +1,7 @@
 /** Options and arguments that several commands share. */
+
 import { Argument, InvalidArgumentError, Option } from 'commander';
+import type { Capacity } from '../activities/admission.ts';
 
 export const JSON_OPTION = () =>
   new Option('--json', 'print the result as JSON on stdout; words go to stderr');
@@ -9,10 +11,37 @@ export const workDirOption = () =>
 export const temporalOption = () =>
   new Option('--temporal-address <host:port>', 'Temporal server to use').env('TEMPORAL_ADDRESS');
 
+export const cpusOption = () =>
+  new Option('--n-cpus <n>', 'cores that steps may use together (default: all)').argParser(integer);
+export const memoryOption = () =>
+  new Option(
+    '--mem-mb <MiB>',
+    'memory that steps may use together (default: nine tenths of the host)',
+  ).argParser(integer);
+
+/** What {@link cpusOption} and {@link memoryOption} give. */
+export interface CapacityOptions {
+  readonly nCpus?: number;
+  readonly memMb?: number;
+}
+
+/** What steps may use of this host, where the command line says so. */
+export function capacityOf({ nCpus, memMb }: CapacityOptions): Partial<Capacity> {
+  return {
+    ...(nCpus === undefined ? {} : { cpus: nCpus }),
+    ...(memMb === undefined ? {} : { memoryMiB: memMb }),
+  };
+}
+
 /** A whole number above 0. */
 export function integer(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1)
     throw new InvalidArgumentError('A whole number above 0 is needed.');
   return value;
+}
+
+/** A whole number, 0 among them. */
+export function wholeNumber(text: string): number {
+  return text === '0' ? 0 : integer(text);
 }

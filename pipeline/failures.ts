@@ -78,6 +78,11 @@ export const FAILURES = {
     title: 'the worker was stopped',
     remedy: 'Start a worker; the step is tried again by itself',
   },
+  WORKER_BUSY: {
+    class: 'infrastructure',
+    title: 'the host is busy with other steps',
+    remedy: 'Nothing to do: the step is tried again by itself, here or on another host',
+  },
   CANCELLED: { class: 'input', title: 'it was cancelled', remedy: 'delta-md retry starts it again' },
   INTERNAL: { class: 'internal', title: 'a defect of delta-md', remedy: 'Please report it with the log' },
 } as const satisfies Record<string, { class: FailureClass; title: string; remedy: string }>;

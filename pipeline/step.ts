@@ -20,6 +20,8 @@ export interface Resources {
   readonly cpus: number;
   readonly memoryMiB: number;
   readonly minutes: number;
+  /** Needs a graphics card. */
+  readonly gpu?: boolean;
 }
 
 /** Files (one or a list) by content become staged paths for the argv; every other input is passed as it is. */
@@ -49,6 +51,8 @@ export interface StepRun {
   readonly inputs: Readonly<Record<string, FileRef>>;
   readonly outputs: Readonly<Record<string, string>>;
   readonly resources: Resources;
+  /** Names the order to compute this anew: a result made before that order does not count. */
+  readonly anew?: string;
 }
 
 /** Folder, inside the working folder, where inputs are staged. */
@@ -93,3 +97,11 @@ export function plan<In extends object, Out extends string>(step: Step<In, Out>,
 
 /** Files of a finished step, by the names of its outputs. */
 export type Outputs<Out extends string> = Readonly<Record<Out, FileRef>>;
+
+/** Runs a step, whoever does it, and gives its files. */
+export type RunStep = <In extends object, Out extends string>(
+  step: Step<In, Out>,
+  inputs: Given<In>,
+  /** Tells steps of one name apart: `b0s AP`. */
+  label?: string,
+) => Promise<Outputs<Out>>;

@@ -33,7 +33,7 @@ import {
   type SubjectStatus,
 } from '../pipeline/roster.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
-import { failureOf, runOwn, StepBoard } from './run.ts';
+import { type Anew, failureOf, runOwn, StepBoard } from './run.ts';
 import { STUDY, SUBJECT } from './search-attributes.ts';
 import { subjectWorkflow } from './subject.ts';
 
@@ -55,6 +55,8 @@ export interface CohortInput {
   readonly controls?: Controls;
   /** Subjects to take before the others: those sent again. */
   readonly first?: readonly string[];
+  /** By subject: from where on it is computed anew. */
+  readonly anew?: Readonly<Record<string, Anew>>;
   /** Subjects that one run of the workflow starts. */
   readonly page?: number;
 }
@@ -68,7 +70,7 @@ export interface CohortResult {
 export const tableQuery = defineQuery<Roster>(TABLE_QUERY);
 export const controlsQuery = defineQuery<Controls>(CONTROLS_QUERY);
 /** Sends failed subjects again, before those still waiting; answers with those that were queued. */
-export const retryUpdate = defineUpdate<readonly string[], [readonly string[]]>(RETRY_UPDATE);
+export const retryUpdate = defineUpdate<readonly string[], [readonly string[], Anew?]>(RETRY_UPDATE);
 /** Changes the window, pauses or resumes; answers with what holds now. */
 export const controlUpdate = defineUpdate<Controls, [Partial<Controls>]>(CONTROL_UPDATE);
 
@@ -76,6 +78,7 @@ export async function cohortWorkflow(input: CohortInput): Promise<CohortResult> 
   const { plan, page = PAGE } = input;
   const rows = new Map(rowsOf(input.roster).map((row) => [row.subject, row]));
   const first = new Set(input.first);
+  const anew = new Map(Object.entries(input.anew ?? {}));
   const waiting = [...rows.values()].filter((row) => row.status === 'waiting').map((row) => row.subject);
   const queue = [...new Set([...first, ...waiting])];
   let controls = input.controls ?? { window: plan.subjectsAtOnce, paused: false };
@@ -90,17 +93,18 @@ export async function cohortWorkflow(input: CohortInput): Promise<CohortResult> 
   setHandler(controlsQuery, () => controls, { description: 'Window and pause' });
   setHandler(
     retryUpdate,
-    (wanted) => {
+    (wanted: readonly string[], order?: Anew) => {
       for (const subject of wanted) {
         set(subject, { status: 'waiting' });
         first.add(subject);
+        if (order) anew.set(subject, order);
       }
       queue.unshift(...wanted);
       return wanted;
     },
     {
       description: 'Send failed subjects again',
-      validator: (wanted) => {
+      validator: (wanted: readonly string[], _order?: Anew) => {
         if (finishing) throw new Error('the cohort is at its statistics; retry when it has ended');
         if (wanted.length === 0) throw new Error('no subject named');
         for (const subject of wanted)
@@ -132,7 +136,7 @@ export async function cohortWorkflow(input: CohortInput): Promise<CohortResult> 
     try {
       await executeChild(subjectWorkflow, {
         workflowId: `${plan.study}/${subject}`,
-        args: [{ plan, subject }],
+        args: [{ plan, subject, anew: anew.get(subject) }],
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         staticSummary: `${subject} of ${plan.study}`,
         staticDetails: `Profile ${plan.profile.name}, started by ${workflowInfo().workflowId}`,
@@ -144,6 +148,7 @@ export async function cohortWorkflow(input: CohortInput): Promise<CohortResult> 
         ...(first.delete(subject) ? { priority: { priorityKey: RETRIED } } : {}),
       });
       set(subject, { status: 'done' });
+      anew.delete(subject);
     } catch (error) {
       const failure = isCancellation(error)
         ? CANCELLED
@@ -178,6 +183,7 @@ export async function cohortWorkflow(input: CohortInput): Promise<CohortResult> 
       roster: rosterOf(rows.values()),
       controls,
       first: [...first],
+      anew: Object.fromEntries(anew),
       page,
     });
   }

@@ -10,19 +10,21 @@ import {
   isCancellation,
   proxyActivities,
   upsertSearchAttributes,
+  workflowInfo,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { type Allowance, nextAllowance } from '../pipeline/escalation.ts';
 import { FAILURES, type Failure, isFailureCode } from '../pipeline/failures.ts';
-import { type Given, type Outputs, plan, type Step } from '../pipeline/step.ts';
+import { classOf, queueOf } from '../pipeline/resources.ts';
+import { type Outputs, plan, type RunStep } from '../pipeline/step.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
 import { FAILURE } from './search-attributes.ts';
 
 /** Infrastructure failures are waited out: the pauses grow to a minute and never end. */
 export const UNTIL_BACK = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' } as const;
 
-/** Slack over a tool's own time limit, for staging and hashing. */
-const STAGING_MINUTES = 10;
+/** Slack over a tool's own time limit: for its turn on the host, for staging and hashing. */
+const STAGING_MINUTES = 45;
 
 export type StepState = 'running' | 'done' | 'reused' | 'failed';
 
@@ -86,14 +88,6 @@ export function failureToThrow(failure: Failure): ApplicationFailure {
   });
 }
 
-/** Runs steps of one session (or, with a name of its own, of the subject as a whole). */
-export type RunStep = <In extends object, Out extends string>(
-  step: Step<In, Out>,
-  inputs: Given<In>,
-  /** Tells steps of one name apart: `b0s AP`. */
-  label?: string,
-) => Promise<Outputs<Out>>;
-
 /**
  * Runs an activity of our own (no tool) and keeps its state like a step's.
  * @param where the session's name, or `subject`
@@ -124,50 +118,80 @@ export async function runOwn<T>(
   }
 }
 
-/** A {@link RunStep} for one session of a subject, or for the subject as a whole; `where` names which. */
-export function stepRunner(study: StudyPlan, subject: string, where: string, board: StepBoard): RunStep {
-  return async (step, inputs, label = step.name) => {
-    const concrete = plan(step, inputs);
-    const report = (state: StepState, seconds = 0, key?: string) =>
-      board.set({ step: label, session: where, state, seconds, key });
-    let allowance: Allowance = {
-      memoryMiB: Math.min(step.resources.memoryMiB, study.memoryMiB),
-      minutes: step.resources.minutes * study.timeFactor,
-      toolFailures: 0,
-      timeDoubled: false,
-    };
-    report('running');
-    for (;;) {
-      const { runStep } = proxyActivities<Activities>({
-        startToCloseTimeout: `${allowance.minutes + STAGING_MINUTES} minutes`,
-        heartbeatTimeout: '10s',
-        cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        retry: UNTIL_BACK,
-        summary: `${where} ${label}`,
-      });
-      const cpus = Math.min(step.resources.cpus, study.cpus);
-      try {
-        const result = await runStep({
-          run: {
-            ...concrete,
-            resources: { cpus, memoryMiB: allowance.memoryMiB, minutes: allowance.minutes },
-          },
-          work: study.work,
-          runtime: study.runtime,
-          place: `${where} ${label}`,
+/** An order to compute a step, and whatever rests on it, though results are there. */
+export interface Anew {
+  /** Name of the step, such as `eddy`. */
+  readonly from: string;
+  /** Tells this order from others: its own results count when a worker is lost and the step tried again. */
+  readonly order: string;
+}
+
+/** What is known of a subject while its steps run. */
+export interface SubjectRun {
+  readonly study: StudyPlan;
+  readonly subject: string;
+  readonly board: StepBoard;
+  readonly anew?: Anew;
+}
+
+/** {@link RunStep}s of one subject, each for a session or for the subject as a whole. */
+export function stepRunners({ study, subject, board, anew }: SubjectRun): (where: string) => RunStep {
+  /** Files made by order; what reads them is made by the same order. */
+  const fresh = new Set<string>();
+  return (where) =>
+    async (step, inputs, label = step.name) => {
+      const concrete = plan(step, inputs);
+      const isOrdered =
+        anew !== undefined &&
+        (step.name === anew.from || Object.values(concrete.inputs).some(({ path }) => fresh.has(path)));
+      const report = (state: StepState, seconds = 0, key?: string) =>
+        board.set({ step: label, session: where, state, seconds, key });
+      let allowance: Allowance = {
+        memoryMiB: Math.min(step.resources.memoryMiB, study.memoryMiB),
+        minutes: step.resources.minutes * study.timeFactor,
+        toolFailures: 0,
+        timeDoubled: false,
+      };
+      report('running');
+      for (;;) {
+        const { memoryMiB, minutes } = allowance;
+        const { runStep } = proxyActivities<Activities>({
+          taskQueue: queueOf(workflowInfo().taskQueue, classOf({ ...step.resources, memoryMiB })),
+          startToCloseTimeout: `${minutes + STAGING_MINUTES} minutes`,
+          heartbeatTimeout: '10s',
+          cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+          retry: UNTIL_BACK,
+          summary: `${where} ${label}`,
         });
-        report(result.reused ? 'reused' : 'done', result.seconds, result.key);
-        return result.outputs as Outputs<keyof typeof step.outputs>;
-      } catch (error) {
-        if (isCancellation(error)) throw error;
-        const failure = failureOf(error);
-        const next = nextAllowance(failure.code, allowance, study.retries);
-        if (!next) {
-          report('failed', 0, failure.key);
-          throw failureToThrow({ ...failure, subject, session: where, step: label });
+        try {
+          const result = await runStep({
+            run: {
+              ...concrete,
+              resources: {
+                ...step.resources,
+                cpus: Math.min(step.resources.cpus, study.cpus),
+                memoryMiB,
+                minutes,
+              },
+              ...(isOrdered ? { anew: anew.order } : {}),
+            },
+            work: study.work,
+            runtime: study.runtime,
+            place: `${where} ${label}`,
+          });
+          report(result.reused ? 'reused' : 'done', result.seconds, result.key);
+          if (isOrdered) for (const { path } of Object.values(result.outputs)) fresh.add(path);
+          return result.outputs as Outputs<keyof typeof step.outputs>;
+        } catch (error) {
+          if (isCancellation(error)) throw error;
+          const failure = failureOf(error);
+          const next = nextAllowance(failure.code, allowance, study.retries);
+          if (!next) {
+            report('failed', 0, failure.key);
+            throw failureToThrow({ ...failure, subject, session: where, step: label });
+          }
+          allowance = next;
         }
-        allowance = next;
       }
-    }
-  };
+    };
 }

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { DEMO_COHORT } from '../../imaging/phantom/index.ts';
 import { rosterOf } from '../../pipeline/roster.ts';
-import { integer, JSON_OPTION } from '../options.ts';
+import { cpusOption, JSON_OPTION, memoryOption } from '../options.ts';
 import { clock, output } from '../output.ts';
 import { resultLines } from '../results.ts';
 import { conclude, runToEnd, startCohort } from '../run-cohort.ts';
@@ -17,7 +17,8 @@ export function register(program: Command): void {
       'Simulates a small two-session trial with known truth, runs it as a study of your own would run (embedded Temporal, built-in tools), and shows tables, statistics, and how well the truth came out. Stopped in between, it resumes.',
     )
     .option('--dir <folder>', 'where to keep it', './delta-md-demo')
-    .option('--n-cpus <n>', 'steps at the same time (default: all cores)', integer)
+    .addOption(cpusOption())
+    .addOption(memoryOption())
     .option('--fresh', 'remove an earlier demo first')
     .addOption(JSON_OPTION())
     .addHelpText(

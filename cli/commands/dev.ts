@@ -1,8 +1,8 @@
-import { cpus, homedir } from 'node:os';
+import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { integer } from '../options.ts';
+import { type CapacityOptions, capacityOf, cpusOption, memoryOption } from '../options.ts';
 import { output } from '../output.ts';
 import { EmbeddedTemporal, NAMESPACE, USUAL_PORTS } from '../temporal/embedded.ts';
 import { installLog, startWorker } from '../temporal/worker.ts';
@@ -17,12 +17,13 @@ export function register(program: Command): void {
       'Starts Temporal (with its UI and a database on disk) and a worker, and keeps both until Ctrl-C. Cohorts started by delta-md run in other terminals run here, and go on where they were after a restart.',
     )
     .option('--state-dir <folder>', 'folder of database and logs', defaultFolder())
-    .option('--n-cpus <n>', 'steps at the same time (default: all cores)', integer)
+    .addOption(cpusOption())
+    .addOption(memoryOption())
     .addHelpText(
       'after',
       '\nExamples:\n  delta-md dev\n  delta-md dev --state-dir /data/temporal --n-cpus 8\n\nExit codes: 0 stopped, 3 could not start',
     )
-    .action(async ({ stateDir, nCpus }: { stateDir: string; nCpus?: number }) => {
+    .action(async ({ stateDir, ...capacity }: { stateDir: string } & CapacityOptions) => {
       const out = output(false);
       const folder = resolve(stateDir);
       installLog(join(folder, 'worker.log'));
@@ -31,7 +32,7 @@ export function register(program: Command): void {
           throw new CommandError(error.message, EXIT.infrastructure);
         },
       );
-      const worker = await startWorker(server.address, nCpus ?? cpus().length);
+      const worker = await startWorker(server.address, { capacity: capacityOf(capacity) });
       out.say(`Temporal:    ${server.address}`);
       out.say(`Temporal UI: ${server.ui}/namespaces/${NAMESPACE}/workflows`);
       out.say(`Logs:        ${folder}`);

@@ -1,8 +1,17 @@
-import type { Command } from 'commander';
+import { randomUUID } from 'node:crypto';
+import { type Command, Option } from 'commander';
 import { RETRY_UPDATE, TABLE_QUERY } from '../../pipeline/messages.ts';
+import { STEP_NAMES } from '../../pipeline/protocol.ts';
 import { type Roster, rosterOf, rowsOf, type SubjectRow } from '../../pipeline/roster.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { integer, JSON_OPTION, studyArgument, temporalOption, workDirOption } from '../options.ts';
+import {
+  cpusOption,
+  JSON_OPTION,
+  memoryOption,
+  studyArgument,
+  temporalOption,
+  workDirOption,
+} from '../options.ts';
 import { output } from '../output.ts';
 import { lastRows } from '../results.ts';
 import { type CohortHandle, conclude, isRunning, runToEnd, startCohort } from '../run-cohort.ts';
@@ -11,8 +20,10 @@ import { cohortId } from '../temporal/connect.ts';
 
 interface Options {
   failed?: boolean;
+  from?: string;
   workDir?: string;
   nCpus?: number;
+  memMb?: number;
   temporalAddress?: string;
   json?: boolean;
 }
@@ -27,7 +38,7 @@ function choose(rows: readonly SubjectRow[], named: readonly string[]): string[]
         EXIT.badInput,
       );
   return named.length > 0
-    ? [...named]
+    ? [...new Set(named)]
     : rows.filter((row) => row.status === 'failed').map((row) => row.subject);
 }
 
@@ -40,8 +51,15 @@ export function register(program: Command): void {
     .addArgument(studyArgument())
     .argument('[subjects...]', 'subjects, with or without sub-')
     .option('--failed', 'all failed subjects (the default when none is named)')
+    .addOption(
+      new Option(
+        '--from <step>',
+        'compute this step anew, and whatever rests on it, though results are there',
+      ).choices(STEP_NAMES),
+    )
     .addOption(workDirOption())
-    .option('--n-cpus <n>', 'steps at the same time (default: all cores)', integer)
+    .addOption(cpusOption())
+    .addOption(memoryOption())
     .addOption(temporalOption())
     .addOption(JSON_OPTION())
     .addHelpText(
@@ -50,6 +68,7 @@ export function register(program: Command): void {
 Examples:
   delta-md retry study.yaml --failed
   delta-md retry study.yaml sub-07 sub-12
+  delta-md retry study.yaml sub-07 --from eddy
 
 Exit codes: 0 all done, 1 some subjects failed, 2 bad input, 3 infrastructure`,
     )
@@ -59,12 +78,13 @@ Exit codes: 0 all done, 1 some subjects failed, 2 bad input, 3 infrastructure`,
       const out = output(options.json);
       const study = await requireStudy(file, options.workDir);
       const named = subjects.map(withPrefix);
+      const anew = options.from === undefined ? undefined : { from: options.from, order: randomUUID() };
       const { plan, rows: planned } = await planRun(study, { nCpus: options.nCpus });
       const result = await runToEnd(plan, options, out, async (host) => {
         if (await isRunning(host, study.study)) {
           const handle: CohortHandle = host.client.workflow.getHandle(cohortId(study.study));
           const again = choose(rowsOf(await handle.query<Roster>(TABLE_QUERY)), named);
-          if (again.length > 0) await handle.executeUpdate(RETRY_UPDATE, { args: [again] });
+          if (again.length > 0) await handle.executeUpdate(RETRY_UPDATE, { args: [again, anew] });
           out.say(again.length > 0 ? `Sent again: ${again.join(' ')}` : 'Nothing has failed so far.');
           return handle;
         }
@@ -75,6 +95,7 @@ Exit codes: 0 all done, 1 some subjects failed, 2 bad input, 3 infrastructure`,
         out.say(`Sent again: ${[...again].join(' ')}`);
         return startCohort(host, {
           plan,
+          anew: Object.fromEntries(anew ? [...again].map((subject) => [subject, anew]) : []),
           roster: rosterOf([
             ...rows.filter((row) => !again.has(row.subject)),
             ...planned.filter((row) => again.has(row.subject)),

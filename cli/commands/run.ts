@@ -1,7 +1,15 @@
 import type { Command } from 'commander';
 import { rosterOf } from '../../pipeline/roster.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { integer, JSON_OPTION, studyArgument, temporalOption, workDirOption } from '../options.ts';
+import {
+  cpusOption,
+  integer,
+  JSON_OPTION,
+  memoryOption,
+  studyArgument,
+  temporalOption,
+  workDirOption,
+} from '../options.ts';
 import { output } from '../output.ts';
 import { resultLines } from '../results.ts';
 import { conclude, runToEnd, startCohort } from '../run-cohort.ts';
@@ -12,6 +20,7 @@ interface Options {
   sessionLabel?: string;
   workDir?: string;
   nCpus?: number;
+  memMb?: number;
   priority?: number;
   temporalAddress?: string;
   json?: boolean;
@@ -27,7 +36,8 @@ export function register(program: Command): void {
     .option('--participant-label <label...>', 'only these subjects, with or without sub-')
     .option('--session-label <label>', 'only this session: MD, no change')
     .addOption(workDirOption())
-    .option('--n-cpus <n>', 'steps at the same time (default: all cores)', integer)
+    .addOption(cpusOption())
+    .addOption(memoryOption())
     .option('--priority <n>', 'before other studies on the same workers: 1 (first) to 5 (last)', integer)
     .addOption(temporalOption())
     .addOption(JSON_OPTION())

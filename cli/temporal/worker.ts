@@ -1,6 +1,5 @@
-/** A worker: polls the task queue, runs workflows and activities, and stops cleanly. */
+/** A worker: polls the task queues, runs workflows and activities, and stops cleanly. */
 import { mkdirSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -11,11 +10,17 @@ import {
   Worker,
 } from '@temporalio/worker';
 import pino from 'pino';
+import { Admission, type Capacity, hostCapacity } from '../../activities/admission.ts';
 import { createActivities } from '../../activities/index.ts';
 import { FailureInterceptor } from '../../activities/interceptor.ts';
+import { DeltaMdError } from '../../pipeline/failures.ts';
+import { queueOf, type ResourceClass } from '../../pipeline/resources.ts';
 import { VERSION } from '../version.ts';
 import { TASK_QUEUE } from './connect.ts';
 import { NAMESPACE } from './embedded.ts';
+import { slotsFor } from './slots.ts';
+
+const WORKFLOW_BUNDLE = fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url));
 
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
@@ -37,37 +42,85 @@ export function installLog(file?: string): pino.Logger {
 export interface RunningWorker {
   /** Settles when the worker has stopped; rejects when it failed. */
   readonly stopped: Promise<void>;
+  /** Takes no further step, lets the running ones have their grace, then stops. */
   stop(): Promise<void>;
+  /** Ends the grace: running tools are ended at once, their steps begin anew elsewhere. */
+  hurry(): void;
 }
 
-/**
- * Starts a worker.
- * @param nCpus steps that run at the same time
- */
-export async function startWorker(address: string, nCpus = cpus().length): Promise<RunningWorker> {
+export interface WorkerSettings {
+  /** What the steps of this worker may use of its host. */
+  readonly capacity?: Partial<Capacity>;
+  /** Kinds of work it takes; by default all but `gpu`. */
+  readonly classes?: readonly ResourceClass[];
+  /** Seconds that running steps may go on when it is told to stop. */
+  readonly graceSeconds?: number;
+}
+
+const DEFAULT_CLASSES: readonly ResourceClass[] = ['light', 'compute', 'memory'];
+
+/** Without grace, tools still get a moment to be ended properly. */
+const LEAST_GRACE_MS = 100;
+/** A workflow whose worker died is taken by another after so long. */
+const STICKY_MS = 2000;
+
+/** Starts a worker: one poller of steps for each class, and one of workflows with the light ones. */
+export async function startWorker(
+  address: string,
+  { capacity = {}, classes = DEFAULT_CLASSES, graceSeconds = 0 }: WorkerSettings = {},
+): Promise<RunningWorker> {
   const connection = await NativeConnection.connect({ address });
-  const worker = await Worker.create({
-    connection,
-    namespace: NAMESPACE,
-    taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url)) },
-    activities: createActivities(VERSION),
-    interceptors: { activity: [(context) => ({ inbound: new FailureInterceptor(context) })] },
-    maxConcurrentActivityTaskExecutions: nCpus,
-    maxCachedWorkflows: 200,
-    // A cancelled step must end within seconds, so heartbeats (which bring the news) may not be held back.
-    maxHeartbeatThrottleInterval: '1s',
-    defaultHeartbeatThrottleInterval: '1s',
-    // A stopping worker ends its tools at once; their steps begin anew elsewhere.
-    shutdownGraceTime: '100ms',
-    shutdownForceTime: '30s',
-  });
-  const stopped = worker.run().finally(() => connection.close());
+  const admission = new Admission({ ...hostCapacity(), ...capacity });
+  const hurry = new AbortController();
+  const activities = createActivities(VERSION, { admission, hurry: hurry.signal });
+  const grace = Math.max(LEAST_GRACE_MS, graceSeconds * 1000);
+  const workers = await Promise.all(
+    classes.map((resourceClass) =>
+      Worker.create({
+        connection,
+        namespace: NAMESPACE,
+        taskQueue: queueOf(TASK_QUEUE, resourceClass),
+        ...(resourceClass === 'light' ? { workflowBundle: { codePath: WORKFLOW_BUNDLE } } : {}),
+        activities,
+        interceptors: { activity: [(context) => ({ inbound: new FailureInterceptor(context) })] },
+        tuner: {
+          workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 40 },
+          activityTaskSlotSupplier: slotsFor(admission, resourceClass),
+          localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+          nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+        },
+        maxCachedWorkflows: 200,
+        stickyQueueScheduleToStartTimeout: STICKY_MS,
+        // A cancelled step must end within seconds, so heartbeats (which bring the news) may not be held back.
+        maxHeartbeatThrottleInterval: '1s',
+        defaultHeartbeatThrottleInterval: '1s',
+        shutdownGraceTime: grace,
+        shutdownForceTime: grace + 30_000,
+      }),
+    ),
+  );
+  const shutDown = () => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  // One poller that fails takes the others along: half a worker would look like a whole one.
+  const runs = workers.map((worker) =>
+    worker.run().catch((error) => {
+      shutDown();
+      throw error;
+    }),
+  );
+  const stopped = Promise.allSettled(runs)
+    .then(() => Promise.all(runs))
+    .then(() => {})
+    .finally(() => connection.close());
   return {
     stopped,
     async stop() {
-      if (worker.getState() === 'RUNNING') worker.shutdown();
+      shutDown();
       await stopped;
+    },
+    hurry() {
+      hurry.abort(new DeltaMdError('WORKER_STOPPED', 'the worker was stopped while the step ran'));
     },
   };
 }

@@ -1,7 +1,11 @@
 /** Activities that do nothing, for tests of the engine alone: every step is done at once, and counted. */
-import type { Activities, PreparedSession, StepResult } from '../../activities/index.ts';
+import { resolve } from 'node:path';
+import { type NativeConnection, Worker } from '@temporalio/worker';
+import type { Activities, StepResult } from '../../activities/index.ts';
 import { asApplicationFailure } from '../../activities/interceptor.ts';
 import { DeltaMdError } from '../../pipeline/failures.ts';
+import type { PreparedSession } from '../../pipeline/protocol.ts';
+import { queueOf, RESOURCE_CLASSES } from '../../pipeline/resources.ts';
 import type { FileRef, StepRun } from '../../pipeline/step.ts';
 import type { StudyPlan } from '../../pipeline/study.ts';
 
@@ -62,6 +66,36 @@ export function noopActivities(isBroken: (subject: string) => boolean = () => fa
     },
   };
   return { activities, tally };
+}
+
+/** Workers of every class on one queue, with these activities; settles `stopped` once `stop` was called. */
+export async function noopWorkers(
+  connection: NativeConnection,
+  taskQueue: string,
+  activities: Activities,
+): Promise<{ stop: () => Promise<void>; stopped: Promise<unknown> }> {
+  const workers = await Promise.all(
+    RESOURCE_CLASSES.map((resourceClass) =>
+      Worker.create({
+        connection,
+        taskQueue: queueOf(taskQueue, resourceClass),
+        ...(resourceClass === 'light'
+          ? { workflowBundle: { codePath: resolve('dist/workflow-bundle.js') } }
+          : {}),
+        activities,
+        maxConcurrentActivityTaskExecutions: 40,
+        stickyQueueScheduleToStartTimeout: '2s',
+      }),
+    ),
+  );
+  const stopped = Promise.all(workers.map((worker) => worker.run()));
+  return {
+    stopped,
+    async stop() {
+      for (const worker of workers) worker.shutdown();
+      await stopped;
+    },
+  };
 }
 
 /** A plan that no file stands behind. */

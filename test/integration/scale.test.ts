@@ -1,9 +1,8 @@
 /** Cohorts larger than one history: nothing is lost at the seams, whatever is asked while it runs. */
 import { randomUUID } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findCli } from '../../cli/temporal/find-cli.ts';
 import { CONTROL_UPDATE, RETRY_UPDATE, TABLE_QUERY } from '../../pipeline/messages.ts';
@@ -11,9 +10,8 @@ import { counts, type Roster, rosterOf, rowsOf } from '../../pipeline/roster.ts'
 import type { CohortInput, cohortWorkflow } from '../../workflows/index.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes.ts';
 import { waitFor } from './harness.ts';
-import { noopActivities, noopPlan, type Tally } from './noop.ts';
+import { noopActivities, noopPlan, noopWorkers, type Tally } from './noop.ts';
 
-const BUNDLE = { codePath: fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url)) };
 const SUBJECTS = 120;
 const names = Array.from({ length: SUBJECTS }, (_, i) => `sub-${String(i + 1).padStart(4, '0')}`);
 const roster = rosterOf(
@@ -35,23 +33,13 @@ describe('a cohort of several pages', () => {
   async function cohort(input: Partial<CohortInput> = {}, isBroken?: (subject: string) => boolean) {
     const taskQueue = randomUUID();
     const { activities, tally } = noopActivities(isBroken);
-    const worker = await Worker.create({
-      connection: env.nativeConnection,
-      taskQueue,
-      workflowBundle: BUNDLE,
-      activities,
-    });
-    const stopped = worker.run();
+    const { stop } = await noopWorkers(env.nativeConnection, taskQueue, activities);
     const study = `scale-${taskQueue.slice(0, 8)}`;
     const handle = await env.client.workflow.start<typeof cohortWorkflow>('cohortWorkflow', {
       taskQueue,
       workflowId: `${study}/cohort`,
       args: [{ plan: noopPlan(study, 20), roster, page: 50, ...input }],
     });
-    const stop = async () => {
-      worker.shutdown();
-      await stopped;
-    };
     return { handle, tally, study, stop };
   }
 
