@@ -72,7 +72,7 @@ export function createActivities(version: string, host: StepHost) {
     }): Promise<SubjectSummary> {
       const context = Context.current();
       return beating(async () =>
-        publishSubject(await studyOf(plan), plan, subject, maps, () => context.heartbeat()),
+        publishSubject(await studyOf(plan), plan, subject, maps, version, () => context.heartbeat()),
       );
     },
 

@@ -1,6 +1,7 @@
 /** A finished subject's outputs: maps and tables as BIDS derivatives, pictures, and every step's record. */
-import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Study } from '../config/study.ts';
 import { encodeNifti, readImage } from '../imaging/nifti.ts';
@@ -20,7 +21,7 @@ import {
 import { drawSubject } from './draw.ts';
 import { recordsBehind } from './provenance.ts';
 import { roiValues } from './rois.ts';
-import type { StepRecord } from './store.ts';
+import { hashFile, type StepRecord } from './store.ts';
 
 /** What is told of a finished subject: small, no image data. */
 export interface SubjectSummary {
@@ -57,13 +58,67 @@ export const SCALARSTATS_COLUMNS = [
 
 const MODEL = { Description: 'Diffusion Tensor', Parameters: { FitMethod: 'wls' } };
 
+/** What a subject's outputs were made from, and what was written. */
+interface Publication {
+  /** Of all that went into them: the same key, the same outputs. */
+  readonly key: string;
+  /** Below the output folder: path -> bytes. */
+  readonly files: Readonly<Record<string, number>>;
+}
+
+const publicationPath = (study: Study, subject: string) =>
+  join(study.output, 'logs', `${subject}_published.json`);
+
+/** @param version of delta-md: another may write other files */
+export async function publicationKey(study: Study, maps: SubjectMaps, version: string): Promise<string> {
+  // Paths say where a result lies, not what it is.
+  const content = JSON.stringify(maps, (key, value) => (key === 'path' ? undefined : value));
+  const regions = { ...study.rois, template: study.template, content: await hashFile(study.rois.image) };
+  return createHash('sha256')
+    .update(JSON.stringify([version, content, regions]))
+    .digest('hex');
+}
+
+/** True when the outputs of this key are there, whole. */
+export async function isPublished(study: Study, subject: string, key: string): Promise<boolean> {
+  const text = await readFile(publicationPath(study, subject), 'utf8').catch(() => undefined);
+  if (text === undefined) return false;
+  const publication: Publication = JSON.parse(text);
+  const there = await Promise.all(
+    Object.entries(publication.files).map(async ([file, bytes]) => {
+      const size = await stat(join(study.output, file)).catch(() => undefined);
+      return size?.size === bytes;
+    }),
+  );
+  return publication.key === key && there.every(Boolean);
+}
+
+/** Notes what was written for a subject; its last file. */
+async function notePublication(study: Study, subject: string, key: string): Promise<void> {
+  const written = (await readdir(join(study.output, subject), { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
+    .map((entry) => join(entry.parentPath, entry.name));
+  const paths = [...written, stepsPath(study.output, subject), summaryPath(study, subject)];
+  const files: [string, number][] = [];
+  for (const path of paths) files.push([relative(study.output, path), (await stat(path)).size]);
+  const publication: Publication = { key, files: Object.fromEntries(files) };
+  await writeJsonInto(publicationPath(study, subject), publication);
+}
+
+/** Averages MD by region and writes a subject's outputs, unless they are there already, made from the same. */
 export async function publishSubject(
   study: Study,
   plan: StudyPlan,
   subject: string,
   maps: SubjectMaps,
+  version: string,
   beat: () => void,
 ): Promise<SubjectSummary> {
+  const key = await publicationKey(study, maps, version);
+  if (await isPublished(study, subject, key)) {
+    const summary = await readSummary(study, subject);
+    if (summary) return summary;
+  }
   const space = labelOf(study.template);
   const flagged: string[] = [];
   const labels = await readImage(study.rois.image);
@@ -212,6 +267,7 @@ export async function publishSubject(
   );
   const summary: SubjectSummary = { sessions: maps.sessions.length, flagged, notes };
   await writeJsonInto(summaryPath(study, subject), summary);
+  await notePublication(study, subject, key);
   return summary;
 }
 

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
+import { isUnchanged } from '../../activities/foresee.ts';
 import { rosterOf } from '../../pipeline/roster.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
+import { forecast, sayForecast } from '../foresee.ts';
 import {
   cpusOption,
   integer,
@@ -22,6 +24,8 @@ interface Options {
   nCpus?: number;
   memMb?: number;
   priority?: number;
+  plan?: boolean;
+  rerunChanged?: boolean;
   temporalAddress?: string;
   json?: boolean;
 }
@@ -39,6 +43,8 @@ export function register(program: Command): void {
     .addOption(cpusOption())
     .addOption(memoryOption())
     .option('--priority <n>', 'before other studies on the same workers: 1 (first) to 5 (last)', integer)
+    .option('--plan', 'only say what would be computed and what is there already')
+    .option('--rerun-changed', 'say it, then process only subjects whose results would change')
     .addOption(temporalOption())
     .addOption(JSON_OPTION())
     .addHelpText(
@@ -48,6 +54,7 @@ Examples:
   delta-md run study.yaml
   delta-md run study.yaml --participant-label 01 02 --n-cpus 4
   delta-md run study.yaml --json > result.json
+  delta-md run study.yaml --plan
 
 Exit codes: 0 all done, 1 some subjects failed, 2 bad input, 3 infrastructure`,
     )
@@ -57,10 +64,18 @@ Exit codes: 0 all done, 1 some subjects failed, 2 bad input, 3 infrastructure`,
       const { priority } = options;
       if (priority !== undefined && !(priority >= 1 && priority <= 5))
         throw new CommandError('--priority is a whole number from 1 to 5.', EXIT.badInput);
-      const { plan, rows } = await planRun(study, options);
+      const { plan, rows: planned } = await planRun(study, options);
       out.say(
-        `${plan.study}: ${rows.length} subjects, profile ${plan.profile.name}, results in ${study.output}`,
+        `${plan.study}: ${planned.length} subjects, profile ${plan.profile.name}, results in ${study.output}`,
       );
+      let rows = planned;
+      if (options.plan || options.rerunChanged) {
+        const foreseen = await forecast(study, plan, planned);
+        sayForecast(foreseen, out);
+        if (options.plan) return out.result(foreseen);
+        const unchanged = new Set(foreseen.subjects.filter(isUnchanged).map(({ subject }) => subject));
+        rows = planned.map((row) => (unchanged.has(row.subject) ? { ...row, status: 'done' } : row));
+      }
       const result = await runToEnd(plan, options, out, (host) =>
         startCohort(host, { plan, roster: rosterOf(rows) }, priority),
       );
