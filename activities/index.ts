@@ -4,8 +4,10 @@ import type { PreparedSession, SubjectMaps } from '../pipeline/protocol.ts';
 import { type Roster, rowsOf } from '../pipeline/roster.ts';
 import type { StepRun } from '../pipeline/step.ts';
 import type { RuntimeChoice, StudyPlan } from '../pipeline/study.ts';
+import { type Look, takeArrivals } from './arrivals.ts';
+import { type AuditRequest, exportAudit } from './audit.ts';
 import { finishCohort, type GroupResult } from './finish.ts';
-import { studyOf } from './plan.ts';
+import { studyIn, studyOf } from './plan.ts';
 import { prepareSession } from './prepare.ts';
 import { publishSubject, type SubjectSummary } from './publish.ts';
 import { runStep, type StepHost, type StepResult } from './run-step.ts';
@@ -73,6 +75,28 @@ export function createActivities(version: string, host: StepHost) {
       const context = Context.current();
       return beating(async () =>
         publishSubject(await studyOf(plan), plan, subject, maps, version, () => context.heartbeat()),
+      );
+    },
+
+    /** Starts subjects whose scans have come. */
+    async takeArrivals({
+      studyFile,
+      work,
+      taskQueue,
+    }: {
+      studyFile: string;
+      work: string;
+      taskQueue: string;
+    }): Promise<Look> {
+      const { client } = Context.current();
+      return beating(async () => takeArrivals({ ...(await studyIn(studyFile)), work }, client, taskQueue));
+    },
+
+    /** Keeps what Temporal knows of a run beside the outputs. */
+    async exportAudit({ plan, ...request }: { plan: StudyPlan } & AuditRequest): Promise<string> {
+      const context = Context.current();
+      return beating(async () =>
+        exportAudit(await studyOf(plan), context.client, request, () => context.heartbeat()),
       );
     },
 

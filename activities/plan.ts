@@ -31,18 +31,12 @@ export function sessionsOf(study: Study): SessionPlan {
 }
 
 /**
- * The plan of a study, which stays fixed while a cohort runs, and its table: subjects waiting, or excluded and why.
- * @param nCpus steps that run at the same time
- * @throws DeltaMdError for a wrong participants table, or regions on another grid than the template
+ * The plan of a study, which stays fixed while its subjects run.
+ * @param directions labels that a complete session holds  @param nCpus cores that steps may use together
  */
-export async function planCohort(
-  study: Study,
-  nCpus: number,
-): Promise<{ plan: StudyPlan; rows: SubjectRow[] }> {
-  await checkRegions(study);
+export async function planOf(study: Study, directions: readonly string[], nCpus: number): Promise<StudyPlan> {
   const { resources } = study;
-  const { subjects, directions } = await discoverCohort(study);
-  const plan: StudyPlan = {
+  return {
     study: study.study,
     studyFile: study.file,
     work: study.work,
@@ -57,8 +51,20 @@ export async function planCohort(
     timeFactor: resources.timeFactor,
     subjectsAtOnce: resources.subjectsAtOnce ?? nCpus,
   };
+}
+
+/**
+ * The plan of a study and its table: subjects waiting, or excluded and why.
+ * @throws DeltaMdError for a wrong participants table, or regions on another grid than the template
+ */
+export async function planCohort(
+  study: Study,
+  nCpus: number,
+): Promise<{ plan: StudyPlan; rows: SubjectRow[] }> {
+  await checkRegions(study);
+  const { subjects, directions } = await discoverCohort(study);
   return {
-    plan,
+    plan: await planOf(study, directions, nCpus),
     rows: subjects.map(({ subject, group, excluded }) => ({
       subject,
       group,
@@ -67,19 +73,22 @@ export async function planCohort(
   };
 }
 
+/** A study file's content. @throws DeltaMdError CONFIG_INVALID with every problem and its line */
+export async function studyIn(file: string): Promise<Study> {
+  const loaded = await loadStudy(file);
+  if (loaded.ok) return loaded.study;
+  const problems = loaded.problems.map((p) => `line ${p.line}: ${p.message}. ${p.remedy}`);
+  throw new DeltaMdError('CONFIG_INVALID', `${file}: ${problems.join('; ')}`);
+}
+
 /**
  * The study of a running plan: the study file as it is now, with what the command line changed for this run.
  * @throws DeltaMdError CONFIG_INVALID with every problem and its line
  */
 export async function studyOf(plan: StudyPlan): Promise<Study> {
-  const loaded = await loadStudy(plan.studyFile);
-  if (!loaded.ok) {
-    const problems = loaded.problems.map((p) => `line ${p.line}: ${p.message}. ${p.remedy}`);
-    throw new DeltaMdError('CONFIG_INVALID', `${plan.studyFile}: ${problems.join('; ')}`);
-  }
   const { baseline, followup } = plan.sessions;
   return {
-    ...loaded.study,
+    ...(await studyIn(plan.studyFile)),
     work: plan.work,
     sessions:
       followup === undefined

@@ -18,6 +18,7 @@ const COMMANDS: Readonly<
   retry: ['process failed subjects again', () => import('./commands/retry.ts')],
   pause: ['let no further subject start', () => import('./commands/pause.ts')],
   resume: ['let subjects of a paused cohort start', () => import('./commands/resume.ts')],
+  watch: ['process subjects as their scans arrive', () => import('./commands/watch.ts')],
   throttle: ['change how many subjects run at once', () => import('./commands/throttle.ts')],
   cancel: ['stop a running cohort', () => import('./commands/cancel.ts')],
   report: ['make tables, statistics and report again', () => import('./commands/report.ts')],

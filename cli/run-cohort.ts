@@ -59,7 +59,7 @@ export async function isRunning(host: Pick<Host, 'client'>, study: string): Prom
 
 /** How a run ended, for people and scripts. @param output folder of the study's results */
 export async function conclude(
-  { counts: n, group }: CohortResult,
+  { counts: n, group, audit }: CohortResult,
   output: string,
   out: Output,
 ): Promise<number> {
@@ -67,9 +67,11 @@ export async function conclude(
   for (const line of failures(rows)) out.say(line);
   out.say(`${n.done} done, ${n.failed} failed, ${n.excluded} excluded`);
   out.say(`Report: ${group.report}`);
+  if (typeof audit !== 'string') out.say(`No audit trail: ${audit.message}\n    ${audit.remedy}`);
   out.result({
     counts: n,
     ...group,
+    audit,
     subjects: rows.map(({ subject, group, status, why, failure, summary }) => ({
       subject,
       group,

@@ -138,6 +138,28 @@ const resources = z
   .prefault({})
   .describe('What a step may use, and how much happens at once.');
 
+const arrivals = z
+  .strictObject({
+    everyMinutes: z
+      .number()
+      .int()
+      .min(1)
+      .default(15)
+      .describe('How often delta-md watch looks for new scans.'),
+    settledMinutes: z
+      .number()
+      .min(0)
+      .default(5)
+      .describe('A session has arrived when none of its files has changed for so many minutes.'),
+    followupWithinDays: z
+      .number()
+      .positive()
+      .default(30)
+      .describe('How long a subject waits for its second session before it counts as failed.'),
+  })
+  .prefault({})
+  .describe('For delta-md watch, while the trial is still scanning.');
+
 const outcome = z
   .strictObject({
     name: text.describe('Name in the tables, such as MADRS.'),
@@ -219,6 +241,7 @@ export const studySchema = z
       })
       .prefault({})
       .describe('How often a step is tried again. Lack of memory, time and machines is answered by itself.'),
+    arrivals,
     statistics: statistics.optional(),
   })
   .refine((s) => s.statistics === undefined || s.participants !== undefined, {
@@ -235,6 +258,7 @@ export type StudyFile = z.output<typeof studySchema>;
 export type AcquisitionEntry = z.output<typeof acquisition>;
 
 export type Runtime = z.output<typeof runtime>;
+export type ArrivalSettings = z.output<typeof arrivals>;
 export type ResourceSettings = z.output<typeof resources>;
 export type StatisticsSettings = z.output<typeof statistics>;
 export type OutcomeSettings = z.output<typeof outcome>;

@@ -1,6 +1,12 @@
 /** A study as the rest of the house sees it: paths absolute, defaults filled in, tables read. Plain data. */
 import type { Profile } from '../pipeline/profile.ts';
-import type { AcquisitionEntry, ResourceSettings, Runtime, StatisticsSettings } from './schema.ts';
+import type {
+  AcquisitionEntry,
+  ArrivalSettings,
+  ResourceSettings,
+  Runtime,
+  StatisticsSettings,
+} from './schema.ts';
 
 /** One session to process. Two of them (baseline, followup) give a change; `only` gives MD and no change. */
 export interface StudySession {
@@ -46,5 +52,6 @@ export interface Study {
   readonly runtime: Runtime;
   readonly resources: ResourceSettings;
   readonly retries: { readonly tool: number };
+  readonly arrivals: ArrivalSettings;
   readonly statistics?: StatisticsSettings;
 }

@@ -6,6 +6,7 @@
  * A workflow's history must stay bounded, so after a page of subjects the cohort lets the running ones end and goes on
  * as a new run of itself, with the table by columns as all that it carries.
  */
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   allHandlersFinished,
   CancellationScope,
@@ -14,11 +15,11 @@ import {
   continueAsNew,
   defineQuery,
   defineUpdate,
-  executeChild,
   isCancellation,
   ParentClosePolicy,
   setCurrentDetails,
   setHandler,
+  startChild,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { GroupResult } from '../activities/index.ts';
@@ -64,6 +65,8 @@ export interface CohortInput {
 export interface CohortResult {
   readonly counts: Readonly<Record<SubjectStatus, number>>;
   readonly group: GroupResult;
+  /** Folder of the audit trail, or why there is none: results do not depend on it. */
+  readonly audit: string | Failure;
 }
 
 /** The table so far. */
@@ -131,10 +134,12 @@ export async function cohortWorkflow(input: CohortInput): Promise<CohortResult> 
     },
   );
 
+  /** Runs of subjects' workflows, for the audit trail. */
+  const runs: { subject: string; run: string }[] = [];
   const process = async (subject: string): Promise<void> => {
     set(subject, { status: 'running' });
     try {
-      await executeChild(subjectWorkflow, {
+      const child = await startChild(subjectWorkflow, {
         workflowId: `${plan.study}/${subject}`,
         args: [{ plan, subject, anew: anew.get(subject) }],
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
@@ -147,12 +152,16 @@ export async function cohortWorkflow(input: CohortInput): Promise<CohortResult> 
         // Whoever was sent again has waited already.
         ...(first.delete(subject) ? { priority: { priorityKey: RETRIED } } : {}),
       });
+      runs.push({ subject, run: child.firstExecutionRunId });
+      await child.result();
       set(subject, { status: 'done' });
       anew.delete(subject);
     } catch (error) {
       const failure = isCancellation(error)
         ? CANCELLED
-        : failureOf(error instanceof ChildWorkflowFailure ? error.cause : error);
+        : error instanceof WorkflowExecutionAlreadyStartedError
+          ? TAKEN
+          : failureOf(error instanceof ChildWorkflowFailure ? error.cause : error);
       set(subject, { status: 'failed', failure: { ...failure, subject } });
     }
   };
@@ -176,7 +185,20 @@ export async function cohortWorkflow(input: CohortInput): Promise<CohortResult> 
     const one: Promise<void> = process(queue.shift() as string).finally(() => running.delete(one));
     running.add(one);
   }
+  const board = new StepBoard(() => {});
+  const audit = async (): Promise<string | Failure> => {
+    const { firstExecutionRunId: run, runId: part } = workflowInfo();
+    try {
+      return await runOwn('cohort', plan.study, 'audit', board, (activities) =>
+        activities.exportAudit({ plan, run, part, subjects: runs }),
+      );
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      return failureOf(error);
+    }
+  };
   if (queue.length > 0) {
+    await audit();
     await condition(allHandlersFinished);
     return continueAsNew<typeof cohortWorkflow>({
       plan,
@@ -190,10 +212,10 @@ export async function cohortWorkflow(input: CohortInput): Promise<CohortResult> 
   finishing = true;
   await condition(allHandlersFinished);
 
-  const group = await runOwn('cohort', plan.study, 'statistics', new StepBoard(() => {}), (activities) =>
+  const group = await runOwn('cohort', plan.study, 'statistics', board, (activities) =>
     activities.finishCohort({ plan, roster: rosterOf(rows.values()) }),
   );
-  return { counts: counts(rows.values()), group };
+  return { counts: counts(rows.values()), group, audit: await audit() };
 }
 
 /** Temporal allows 2,000 children under way. */
@@ -205,6 +227,13 @@ const CANCELLED: Failure = {
   code: 'CANCELLED',
   message: 'the subject was cancelled',
   remedy: FAILURES.CANCELLED.remedy,
+};
+
+/** A subject that `delta-md watch` started. */
+const TAKEN: Failure = {
+  code: 'INPUT_CONTRADICTS',
+  message: 'the subject is being processed already, started by delta-md watch',
+  remedy: 'Let it end; its results are then reused: delta-md retry',
 };
 
 /** Rows listed one by one in the UI; beyond that, failures only: details are limited to 20 kB. */

@@ -1,4 +1,5 @@
 /** Every workflow and the names by which clients speak to them. */
+export { type ArrivalsInput, type ArrivalsResult, arrivalsWorkflow } from './arrivals.ts';
 export {
   type CohortInput,
   type CohortResult,
@@ -9,5 +10,5 @@ export {
   retryUpdate,
   tableQuery,
 } from './cohort.ts';
-export type { StepStatus } from './run.ts';
-export { type SubjectInput, stepsQuery, subjectWorkflow } from './subject.ts';
+export type { Anew, StepStatus } from './run.ts';
+export { arrivedSignal, type SubjectInput, stepsQuery, subjectWorkflow } from './subject.ts';

@@ -6,6 +6,7 @@ import { asApplicationFailure } from '../../activities/interceptor.ts';
 import { DeltaMdError } from '../../pipeline/failures.ts';
 import type { PreparedSession } from '../../pipeline/protocol.ts';
 import { queueOf, RESOURCE_CLASSES } from '../../pipeline/resources.ts';
+import { rosterOf } from '../../pipeline/roster.ts';
 import type { FileRef, StepRun } from '../../pipeline/step.ts';
 import type { StudyPlan } from '../../pipeline/study.ts';
 
@@ -60,6 +61,12 @@ export function noopActivities(isBroken: (subject: string) => boolean = () => fa
     async publishSubject({ subject }: { subject: string }) {
       count(tally.published, subject);
       return { sessions: 2, flagged: [], notes: [] };
+    },
+    async takeArrivals() {
+      return { plan: noopPlan('none', 1), roster: rosterOf([]), started: [] };
+    },
+    async exportAudit() {
+      return '/audit';
     },
     async finishCohort() {
       return { report: '/report.html', roiTable: '/rois.tsv' };

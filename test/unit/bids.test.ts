@@ -52,6 +52,7 @@ function studyOf(bids: string, settings: Partial<Study> = {}): Study {
     runtime: { kind: 'process' },
     resources: { cpus: 1, memoryMiB: 512, memoryLimitMiB: 512, subjectsAtOnce: 1, timeFactor: 1 },
     retries: { tool: 0 },
+    arrivals: { everyMinutes: 15, settledMinutes: 5, followupWithinDays: 30 },
     ...settings,
   };
 }

@@ -1,0 +1,46 @@
+/** A Temporal server of the test's own, with its database in memory. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { Client, Connection } from '@temporalio/client';
+import { findCli } from '../../cli/temporal/find-cli.ts';
+
+export async function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+export interface Server {
+  readonly child: ChildProcess;
+  readonly address: string;
+  readonly client: Client;
+  stop(): Promise<void>;
+}
+
+/** @param database file that outlives the server */
+export async function startServer(database?: string): Promise<Server> {
+  const [grpc, ui] = [await freePort(), await freePort()];
+  const { path } = await findCli();
+  const child = spawn(
+    path,
+    [
+      ...['server', 'start-dev', '--port', `${grpc}`, '--ui-port', `${ui}`, '--log-level', 'error'],
+      ...(database === undefined ? [] : ['--db-filename', database]),
+    ],
+    { stdio: 'ignore' },
+  );
+  const address = `127.0.0.1:${grpc}`;
+  const connection = await Connection.connect({ address, connectTimeout: 60_000 });
+  return {
+    child,
+    address,
+    client: new Client({ connection }),
+    async stop() {
+      await connection.close();
+      child.kill('SIGKILL');
+    },
+  };
+}
