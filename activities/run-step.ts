@@ -2,7 +2,7 @@
  * Runs one step: takes its result from the store, or stages, runs, checks and publishes it. While the tool runs, a
  * heartbeat carries the percentage and the last line; a cancelled activity ends the tool before it returns.
  */
-import { rm, stat } from 'node:fs/promises';
+import { rm, stat, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
@@ -126,6 +126,16 @@ async function checkInputs(run: StepRun): Promise<void> {
   }
 }
 
+const NO_SPACE = /no space left on device|ENOSPC|disk quota exceeded/i;
+/** Less than any output needs. */
+const FULL_BYTES = 2 ** 20;
+
+/** Why a tool failed: tools say it in their own words, or in none. */
+async function isDiskFull(folder: string, log: string): Promise<boolean> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize < FULL_BYTES || NO_SPACE.test(log);
+}
+
 async function compute(
   run: StepRun,
   key: string,
@@ -178,6 +188,10 @@ async function compute(
   if (outcome.outOfMemory)
     throw await fail('OUT_OF_MEMORY', `needed more than ${run.resources.memoryMiB} MiB`);
   if (outcome.timedOut) throw await fail('TIMED_OUT', `took longer than ${run.resources.minutes} minutes`);
+  if (outcome.exitCode !== 0 && (await isDiskFull(folder, log))) {
+    await rm(folder, { recursive: true, force: true });
+    throw new DeltaMdError('DISK_FULL', `${run.argv[0]} found no space for its outputs in ${store.root}`);
+  }
   if (outcome.exitCode !== 0) {
     const last = tail.findLast((line) => line.trim() !== '') ?? 'it printed nothing';
     throw await fail(

@@ -59,6 +59,13 @@ try {
   else if (error instanceof CommandError) {
     process.stderr.write(`${error.message}\n`);
     process.exitCode = error.exitCode;
+  } else if (error instanceof Error && error.name === 'ServiceError') {
+    // By name: Temporal's client is not loaded for the sake of an error alone.
+    const cause = error.cause as { details?: string; message?: string } | undefined;
+    process.stderr.write(
+      `Temporal: ${error.message}: ${cause?.details || cause?.message}\n    Is its server well? Try again; delta-md doctor looks at what is here.\n`,
+    );
+    process.exitCode = EXIT.infrastructure;
   } else {
     process.stderr.write(`delta-md: internal error, please report it\n${(error as Error)?.stack ?? error}\n`);
     process.exitCode = EXIT.infrastructure;

@@ -1,10 +1,8 @@
 /** Faults: workers and servers are killed, cohorts cancelled; nothing is lost and nothing computed twice. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findCli } from '../../cli/temporal/find-cli.ts';
 import {
   computedTwice,
   delay,
@@ -16,27 +14,14 @@ import {
   type Study,
   setPath,
   start,
+  toolsRunning,
   waitFor,
   waitForStep,
   writeSet,
 } from './harness.ts';
+import { startServer } from './server.ts';
 
 const SLOW = { topup: 1500, eddy: 2500, fsl_reg: 1500 };
-
-/** Process ids of stand-in tools of a study that run now. */
-function toolsRunning(study: Study): number {
-  const lines = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).split('\n');
-  return lines.filter((line) => line.includes(join(study.tools, 'bin'))).length;
-}
-
-async function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
-}
 
 /** What failed, in full, so that a red test says why. */
 const failed = (stdout: string) =>
@@ -66,7 +51,7 @@ describe('faults', () => {
     await delay(study, SLOW);
     const first = keep(start('run', study.file));
     await waitForStep(study, 'topup', first);
-    await waitFor(async () => toolsRunning(study) > 0);
+    await waitFor(async () => toolsRunning(study).length > 0);
     first.child.kill('SIGKILL');
     await first.ended;
     await delay(study, {});
@@ -75,7 +60,7 @@ describe('faults', () => {
     expect(code).toBe(0);
     expect(JSON.parse(stdout).counts).toMatchObject({ done: 3, failed: 0 });
     expect(await computedTwice(study)).toEqual([]);
-    expect(toolsRunning(study)).toBe(0);
+    expect(toolsRunning(study)).toEqual([]);
   });
 
   it('Ctrl-C stops tools, worker and server; the same command resumes', async () => {
@@ -86,7 +71,7 @@ describe('faults', () => {
     const ended = await first.ended;
     expect(ended.code).toBe(130);
     expect(ended.stderr).toContain('resumes');
-    expect(toolsRunning(study)).toBe(0);
+    expect(toolsRunning(study)).toEqual([]);
     await expect(readFile(join(study.work, 'temporal', 'server.json'))).rejects.toThrow();
     await delay(study, {});
     expect((await deltaMd('run', study.file)).code).toBe(0);
@@ -122,32 +107,25 @@ describe('faults', () => {
     await delay(study, { ...SLOW, eddy: 60_000 });
     const run = keep(start('run', study.file));
     await waitForStep(study, 'bet', run);
-    await waitFor(async () => toolsRunning(study) > 0);
+    await waitFor(async () => toolsRunning(study).length > 0);
     const begun = Date.now();
     expect((await deltaMd('cancel', study.file)).code).toBe(0);
     expect(Date.now() - begun).toBeLessThan(40_000);
     const ended = await run.ended;
     expect(ended.code).toBe(3);
     expect(ended.stderr).toContain('cancelled');
-    expect(toolsRunning(study)).toBe(0);
+    expect(toolsRunning(study)).toEqual([]);
     await delay(study, {});
     expect((await deltaMd('run', study.file)).code).toBe(0);
     expect(await computedTwice(study)).toEqual([]);
   });
 
   it('retry reaches a running cohort; another worker process does the work', async () => {
-    const [grpc, ui] = [await freePort(), await freePort()];
-    const { path } = await findCli();
-    const server = spawn(
-      path,
-      ['server', 'start-dev', '--port', `${grpc}`, '--ui-port', `${ui}`, '--log-level', 'error'],
-      { stdio: 'ignore' },
-    );
-    processes.push(server);
-    const address = ['--temporal-address', `127.0.0.1:${grpc}`];
+    const server = await startServer();
+    processes.push(server.child);
+    const address = ['--temporal-address', server.address];
     await writeSet(study, 'sub-01', 'post', 'AP', 666);
     await delay(study, { fsl_reg: 3000 });
-    await waitFor(async () => (await deltaMd('status', study.file, ...address)).code !== 3);
     keep(start('worker', ...address));
     const run = keep(start('run', study.file, ...address, '--json'));
     await waitFor(async () => (await journal(study)).filter((e) => e.event === 'failed').length === 2);

@@ -1,5 +1,5 @@
 /** A small study on disk, stand-in tools, and the command line as a process of its own. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -146,7 +146,17 @@ export interface Running {
 }
 
 export function start(...words: string[]): Running {
-  const child = spawn(process.execPath, [CLI, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return startUnder([], {}, ...words);
+}
+
+/** @param wrapper command that runs the command, such as `ip netns exec NAME`  @param env added to the environment */
+export function startUnder(
+  wrapper: readonly string[],
+  env: Record<string, string>,
+  ...words: string[]
+): Running {
+  const [program, ...argv] = [...wrapper, process.execPath, CLI, ...words];
+  const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => (stdout += chunk));
@@ -183,6 +193,12 @@ export async function computedTwice(study: Study): Promise<string[]> {
   for (const { event, key, step } of await journal(study))
     if (event === 'computed') seen.set(`${step} ${key}`, (seen.get(`${step} ${key}`) ?? 0) + 1);
   return [...seen].filter(([, times]) => times > 1).map(([name]) => name);
+}
+
+/** Tools of a study that run now: their command lines. */
+export function toolsRunning(study: Study): string[] {
+  const lines = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).split('\n');
+  return lines.filter((line) => line.includes(join(study.tools, 'bin')));
 }
 
 /** Waits until the journal holds a computed step of this name; the command that is to compute it must live so long. */

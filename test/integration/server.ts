@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { Client, Connection } from '@temporalio/client';
 import { findCli } from '../../cli/temporal/find-cli.ts';
+import { waitFor } from './harness.ts';
 
 export async function freePort(): Promise<number> {
   return new Promise((resolve) => {
@@ -34,6 +35,12 @@ export async function startServer(database?: string): Promise<Server> {
   );
   const address = `127.0.0.1:${grpc}`;
   const connection = await Connection.connect({ address, connectTimeout: 60_000 });
+  await waitFor(() =>
+    connection.workflowService.describeNamespace({ namespace: 'default' }).then(
+      () => true,
+      () => false,
+    ),
+  );
   return {
     child,
     address,
