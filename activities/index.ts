@@ -6,12 +6,14 @@ import type { StepRun } from '../pipeline/step.ts';
 import type { RuntimeChoice, StudyPlan } from '../pipeline/study.ts';
 import { type Look, takeArrivals } from './arrivals.ts';
 import { type AuditRequest, exportAudit } from './audit.ts';
+import { Exchange } from './exchange.ts';
 import { finishCohort, type GroupResult } from './finish.ts';
 import { studyIn, studyOf } from './plan.ts';
 import { prepareSession } from './prepare.ts';
-import { publishSubject, type SubjectSummary } from './publish.ts';
+import { publishSubject, resultsOf, type SubjectSummary } from './publish.ts';
 import { runStep, type StepHost, type StepResult } from './run-step.ts';
 import { runtimeFor } from './runtimes.ts';
+import { storageAt } from './storage/storage.ts';
 
 export type { GroupResult } from './finish.ts';
 export type { SubjectSummary } from './publish.ts';
@@ -30,6 +32,19 @@ async function beating<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+const exchanges = new Map<string, Exchange>();
+
+/** Between this worker's folder and a study's storage; without a storage the folder is common. */
+async function exchangeFor({ work, storage }: { work: string; storage?: string }): Promise<Exchange> {
+  const name = JSON.stringify([work, storage]);
+  let exchange = exchanges.get(name);
+  if (!exchange) {
+    exchange = new Exchange(work, storage === undefined ? undefined : await storageAt(storage));
+    exchanges.set(name, exchange);
+  }
+  return exchange;
+}
+
 /** @param version of delta-md, for records and reports @param host what steps share on this worker */
 export function createActivities(version: string, host: StepHost) {
   return {
@@ -37,16 +52,19 @@ export function createActivities(version: string, host: StepHost) {
     async runStep({
       run,
       work,
+      storage,
       runtime,
       place,
     }: {
       run: StepRun;
       work: string;
+      storage?: string;
       runtime: RuntimeChoice;
       /** Session and step, for whoever watches. */
       place: string;
     }): Promise<StepResult> {
-      return runStep(run, work, await runtimeFor(runtime), place, host);
+      const exchange = await exchangeFor({ work, storage });
+      return runStep(run, work, exchange, await runtimeFor(runtime), place, host);
     },
 
     /** Finds and checks the inputs of one session. */
@@ -59,7 +77,19 @@ export function createActivities(version: string, host: StepHost) {
       subject: string;
       session: string | null;
     }): Promise<PreparedSession> {
-      return beating(() => prepareSession(plan, subject, session));
+      return beating(async () => {
+        const prepared = await prepareSession(plan, subject, session);
+        const files = [
+          prepared.acqparamsB0,
+          prepared.acqparams,
+          prepared.index,
+          prepared.bvals,
+          prepared.bvecs,
+        ];
+        const images = [...prepared.b0Runs.map(({ image }) => image), ...prepared.dwi];
+        await (await exchangeFor(plan)).offer([...files, ...images, plan.template]);
+        return prepared;
+      });
     },
 
     /** Averages MD by region and writes a subject's outputs. */
@@ -73,9 +103,14 @@ export function createActivities(version: string, host: StepHost) {
       maps: SubjectMaps;
     }): Promise<SubjectSummary> {
       const context = Context.current();
-      return beating(async () =>
-        publishSubject(await studyOf(plan), plan, subject, maps, version, () => context.heartbeat()),
-      );
+      return beating(async () => {
+        const exchange = await exchangeFor(plan);
+        const brought = await exchange.bringAll(maps);
+        await exchange.bringRecords(resultsOf(brought));
+        return publishSubject(await studyOf(plan), plan, subject, brought, version, () =>
+          context.heartbeat(),
+        );
+      });
     },
 
     /** Starts subjects whose scans have come. */

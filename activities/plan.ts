@@ -40,6 +40,7 @@ export async function planOf(study: Study, directions: readonly string[], nCpus:
     study: study.study,
     studyFile: study.file,
     work: study.work,
+    ...(study.storage === undefined ? {} : { storage: study.storage }),
     sessions: sessionsOf(study),
     directions,
     profile: study.profile,

@@ -251,7 +251,19 @@ export async function publishSubject(
   beat();
   await drawSubject(study, subject, maps, { template, labels });
 
-  const results = [
+  await writeJsonInto(stepsPath(study.output, subject), await recordsBehind(resultsOf(maps)));
+  const notes = maps.sessions.flatMap(({ session, notes }) =>
+    notes.map((note) => (session === null ? note : `ses-${session}: ${note}`)),
+  );
+  const summary: SubjectSummary = { sessions: maps.sessions.length, flagged, notes };
+  await writeJsonInto(summaryPath(study, subject), summary);
+  await notePublication(study, subject, key);
+  return summary;
+}
+
+/** The results that a subject's numbers and pictures rest on. */
+export function resultsOf(maps: SubjectMaps): FileRef[] {
+  return [
     ...maps.sessions.flatMap((one) => [
       one.mdInTemplate,
       one.maskInTemplate,
@@ -261,14 +273,6 @@ export async function publishSubject(
     ]),
     maps.faInTemplate,
   ];
-  await writeJsonInto(stepsPath(study.output, subject), await recordsBehind(results));
-  const notes = maps.sessions.flatMap(({ session, notes }) =>
-    notes.map((note) => (session === null ? note : `ses-${session}: ${note}`)),
-  );
-  const summary: SubjectSummary = { sessions: maps.sessions.length, flagged, notes };
-  await writeJsonInto(summaryPath(study, subject), summary);
-  await notePublication(study, subject, key);
-  return summary;
 }
 
 const stepsPath = (output: string, subject: string) => join(output, 'logs', `${subject}_steps.json`);

@@ -10,6 +10,7 @@ import type { Outcome, Runtime } from '../containers/runtime.ts';
 import { DeltaMdError } from '../pipeline/failures.ts';
 import { type FileRef, INPUT_FOLDER, type StepRun } from '../pipeline/step.ts';
 import type { Admission } from './admission.ts';
+import type { Exchange } from './exchange.ts';
 import { acquire, type Lease } from './lease.ts';
 import { hashFile, keyOf, type StepRecord, Store } from './store.ts';
 
@@ -54,8 +55,9 @@ export interface StepHost {
 
 /** @param place session and step, for whoever watches */
 export async function runStep(
-  run: StepRun,
+  asked: StepRun,
   work: string,
+  exchange: Exchange,
   runtime: Runtime,
   place: string,
   host: StepHost,
@@ -72,18 +74,21 @@ export async function runStep(
   let lease: Lease | undefined;
   try {
     say('waiting for a share of this host');
-    leave = await admitted(run, host.admission, stopped);
-    const tool = await runtime.identify(run.argv[0]);
+    leave = await admitted(asked, host.admission, stopped);
+    const tool = await runtime.identify(asked.argv[0]);
     const store = new Store(work);
-    const key = keyOf(run, tool);
+    const key = keyOf(asked, tool);
     beat = { ...beat, key };
     lease = await acquire(store.lease(key), stopped);
-    const found = await store.find(key);
-    if (found && (run.anew === undefined || found.anew === run.anew))
+    const found = (await store.find(key)) ?? (await exchange.bringResult(key));
+    if (found && (asked.anew === undefined || found.anew === asked.anew))
       return { key, outputs: store.outputs(found), reused: true, seconds: found.seconds };
+    say('bringing its inputs');
+    const run = await exchange.bringAll(asked);
     await checkInputs(run);
     const signal = AbortSignal.any([stopped, lease.lost]);
     const record = await compute(run, key, tool, store, runtime, signal, say);
+    await exchange.offerResult(record);
     return { key, outputs: store.outputs(record), reused: false, seconds: record.seconds };
   } catch (error) {
     if (lease?.lost.aborted) throw new DeltaMdError('WORKER_STOPPED', lease.lost.reason.message);

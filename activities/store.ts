@@ -12,7 +12,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { appendFile, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { ToolIdentity } from '../containers/runtime.ts';
 import type { FileRef, StepRun } from '../pipeline/step.ts';
@@ -82,11 +82,17 @@ export class Store {
 
   /** The record of a finished result, or undefined; its files are not looked at. */
   async look(key: string): Promise<StepRecord | undefined> {
-    try {
-      return JSON.parse(await readFile(join(this.folder(key), 'record.json'), 'utf8'));
-    } catch {
-      return undefined;
-    }
+    return this.readRecord(join(this.folder(key), 'record.json')).catch(() => undefined);
+  }
+
+  async readRecord(path: string): Promise<StepRecord> {
+    return JSON.parse(await readFile(path, 'utf8'));
+  }
+
+  /** Key of the result that a file belongs to; undefined for any other file. */
+  keyIn(path: string): string | undefined {
+    const key = basename(dirname(path));
+    return this.folder(key) === dirname(path) ? key : undefined;
   }
 
   /**

@@ -201,6 +201,13 @@ export const studySchema = z
     bids: path.describe('BIDS folder with the raw data. It is only read.'),
     output: path.optional().describe('Folder for results; by default derivatives/delta-md inside bids.'),
     work: path.default('./work').describe('Scratch folder; can be deleted when all is done.'),
+    storage: z
+      .string()
+      .regex(/^(file:\/\/\/|s3:\/\/[^/]+)/, 'is neither file:///FOLDER nor s3://BUCKET/PREFIX')
+      .optional()
+      .describe(
+        'For workers that do not share the work folder: file:///FOLDER or s3://BUCKET/PREFIX, through which they hand files to each other. S3 credentials come from the AWS_ variables of each worker.',
+      ),
     sessions,
     select: z
       .record(label, z.union([label, z.array(label).min(1)]))

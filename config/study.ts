@@ -29,6 +29,7 @@ export interface Study {
   readonly bids: string;
   readonly output: string;
   readonly work: string;
+  readonly storage?: string;
   /** baseline then followup, or one. */
   readonly sessions: readonly StudySession[];
   /** Entity -> accepted values, for sets to use. */

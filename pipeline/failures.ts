@@ -68,6 +68,11 @@ export const FAILURES = {
     title: 'the container engine cannot be reached',
     remedy: 'Start it; the step is tried again by itself',
   },
+  STORAGE_UNAVAILABLE: {
+    class: 'infrastructure',
+    title: "the study's storage cannot be reached",
+    remedy: "Check its address and this worker's credentials; the step is tried again by itself",
+  },
   DISK_FULL: {
     class: 'infrastructure',
     title: 'the disk is full',

@@ -31,6 +31,8 @@ export interface StudyPlan {
   readonly studyFile: string;
   /** Absolute path of the folder for scratch and results by content. */
   readonly work: string;
+  /** URL of the storage through which workers without a common folder hand files to each other. */
+  readonly storage?: string;
   readonly sessions: SessionPlan;
   /** Direction labels a complete session holds, such as AP and PA. */
   readonly directions: readonly string[];

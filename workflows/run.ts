@@ -176,6 +176,7 @@ export function stepRunners({ study, subject, board, anew }: SubjectRun): (where
               ...(isOrdered ? { anew: anew.order } : {}),
             },
             work: study.work,
+            storage: study.storage,
             runtime: study.runtime,
             place: `${where} ${label}`,
           });
