@@ -1,5 +1,12 @@
 /** One subject: the protocol, its steps run as activities, and MD by region in the end. */
-import { condition, defineQuery, defineSignal, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import {
+  condition,
+  defineQuery,
+  defineSignal,
+  setCurrentDetails,
+  setHandler,
+  setWorkflowOptions,
+} from '@temporalio/workflow';
 import type { SubjectSummary } from '../activities/index.ts';
 import { ARRIVED_SIGNAL, STEPS_QUERY } from '../pipeline/messages.ts';
 import { processSubject, WHOLE } from '../pipeline/protocol.ts';
@@ -21,6 +28,8 @@ export const stepsQuery = defineQuery<StepStatus[]>(STEPS_QUERY);
 /** Tells a waiting subject that its second session is there. */
 export const arrivedSignal = defineSignal(ARRIVED_SIGNAL);
 
+// Where workers have versions, all of a subject is made by one.
+setWorkflowOptions({ versioningBehavior: 'PINNED' }, subjectWorkflow);
 export async function subjectWorkflow(input: SubjectInput): Promise<SubjectSummary> {
   const { plan, subject, anew, followupWithinDays } = input;
   let hasArrived = followupWithinDays === undefined;

@@ -9,7 +9,8 @@ import {
   temporalOption,
   wholeNumber,
 } from '../options.ts';
-import { DEFAULT_ADDRESS } from '../temporal/connect.ts';
+import { connect, DEFAULT_ADDRESS } from '../temporal/connect.ts';
+import { makeCurrent } from '../temporal/deployment.ts';
 import { answers } from '../temporal/embedded.ts';
 import { installLog, startWorker } from '../temporal/worker.ts';
 
@@ -20,6 +21,8 @@ interface Options extends CapacityOptions {
   readonly temporalAddress?: string;
   readonly classes?: ResourceClass[];
   readonly grace: number;
+  readonly buildId?: string;
+  readonly makeCurrent?: boolean;
 }
 
 export function register(program: Command): void {
@@ -43,34 +46,49 @@ export function register(program: Command): void {
       wholeNumber,
       GRACE_SECONDS,
     )
+    .option(
+      '--build-id <id>',
+      'version of this worker: subjects end on the version that started them, cohorts go on with the current one (Worker Deployments). Name all workers of a server, or none',
+    )
+    .option('--make-current', 'new work goes to this version from now on; needs --build-id')
     .addHelpText(
       'after',
       `
 Examples:
   delta-md worker --temporal-address temporal.lab:7233 --n-cpus 16
   delta-md worker --classes compute memory --mem-mb 64000 --grace 600
+  delta-md worker --build-id 0.2.0 --make-current
 
 Exit codes: 0 stopped, 3 no server answers`,
     )
-    .action(async ({ temporalAddress, classes, grace, ...capacity }: Options) => {
-      const address = temporalAddress ?? DEFAULT_ADDRESS;
-      if (!(await answers(address, 5)))
-        throw new CommandError(`No Temporal server answers at ${address}.`, EXIT.infrastructure);
-      const log = installLog();
-      const worker = await startWorker(address, {
-        capacity: capacityOf(capacity),
-        classes,
-        graceSeconds: grace,
-      });
-      log.info({ address, classes }, 'worker started');
-      let told = false;
-      const stop = () => {
-        if (told) return worker.hurry();
-        told = true;
-        log.info({ grace }, 'stopping: takes no further step, waits for the running ones');
-        void worker.stop();
-      };
-      process.on('SIGINT', stop).on('SIGTERM', stop);
-      await worker.stopped;
-    });
+    .action(
+      async ({ temporalAddress, classes, grace, buildId, makeCurrent: isCurrent, ...capacity }: Options) => {
+        if (isCurrent && buildId === undefined)
+          throw new CommandError('--make-current needs --build-id.', EXIT.badInput);
+        const address = temporalAddress ?? DEFAULT_ADDRESS;
+        if (!(await answers(address, 5)))
+          throw new CommandError(`No Temporal server answers at ${address}.`, EXIT.infrastructure);
+        const log = installLog();
+        const worker = await startWorker(address, {
+          capacity: capacityOf(capacity),
+          classes,
+          graceSeconds: grace,
+          buildId,
+        });
+        if (buildId !== undefined && isCurrent) {
+          const client = await connect(address);
+          await makeCurrent(client, buildId).finally(() => client.connection.close());
+        }
+        log.info({ address, classes, buildId }, 'worker started');
+        let told = false;
+        const stop = () => {
+          if (told) return worker.hurry();
+          told = true;
+          log.info({ grace }, 'stopping: takes no further step, waits for the running ones');
+          void worker.stop();
+        };
+        process.on('SIGINT', stop).on('SIGTERM', stop);
+        await worker.stopped;
+      },
+    );
 }

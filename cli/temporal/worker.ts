@@ -17,6 +17,7 @@ import { DeltaMdError } from '../../pipeline/failures.ts';
 import { queueOf, type ResourceClass } from '../../pipeline/resources.ts';
 import { VERSION } from '../version.ts';
 import { TASK_QUEUE } from './connect.ts';
+import { deploymentOf } from './deployment.ts';
 import { NAMESPACE } from './embedded.ts';
 import { slotsFor } from './slots.ts';
 
@@ -55,6 +56,8 @@ export interface WorkerSettings {
   readonly classes?: readonly ResourceClass[];
   /** Seconds that running steps may go on when it is told to stop. */
   readonly graceSeconds?: number;
+  /** Version of this worker, see deployment.ts; without one it takes work of every version. */
+  readonly buildId?: string;
 }
 
 const DEFAULT_CLASSES: readonly ResourceClass[] = ['light', 'compute', 'memory'];
@@ -67,7 +70,7 @@ const STICKY_MS = 2000;
 /** Starts a worker: one poller of steps for each class, and one of workflows with the light ones. */
 export async function startWorker(
   address: string,
-  { capacity = {}, classes = DEFAULT_CLASSES, graceSeconds = 0 }: WorkerSettings = {},
+  { capacity = {}, classes = DEFAULT_CLASSES, graceSeconds = 0, buildId }: WorkerSettings = {},
 ): Promise<RunningWorker> {
   const connection = await NativeConnection.connect({ address });
   const admission = new Admission({ ...hostCapacity(), ...capacity });
@@ -89,6 +92,7 @@ export async function startWorker(
           localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
           nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
         },
+        ...(buildId === undefined ? {} : { workerDeploymentOptions: deploymentOf(buildId) }),
         maxCachedWorkflows: 200,
         stickyQueueScheduleToStartTimeout: STICKY_MS,
         // A cancelled step must end within seconds, so heartbeats (which bring the news) may not be held back.
