@@ -2,14 +2,13 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join, resolve } from 'node:path';
 import { gridFromAffine, type Image } from '../../imaging/image.ts';
 import { writeImage } from '../../imaging/nifti.ts';
 
-const HERE = dirname(fileURLToPath(import.meta.url));
-const CLI = join(HERE, '..', '..', 'dist', 'cli', 'main.js');
-const FAKE = join(HERE, '..', 'fixtures', 'fake-fsl');
+/** Tests, and programs made of them, run in the repository's root. */
+const CLI = resolve('dist/cli/main.js');
+const FAKE = resolve('test/fixtures/fake-fsl');
 const TOOLS = 'fslroi fslmerge topup mcflirt fslmaths bet eddy dtifit flirt fsl_reg applywarp'.split(' ');
 
 const GRID = gridFromAffine([6, 6, 6], Float64Array.of(-3, 0, 0, 9, 0, 3, 0, -9, 0, 0, 3, -9, 0, 0, 0, 1));
@@ -78,7 +77,7 @@ export async function makeStudy(subjects: number, extra = ''): Promise<Study> {
   await mkdir(join(study.tools, 'bin'), { recursive: true });
   // The stand-in reads images with the product's own reader, by a path that must hold after the copy.
   const source = await readFile(join(FAKE, 'toolkit.mjs'), 'utf8');
-  const nifti = join(HERE, '..', '..', 'dist', 'imaging', 'nifti.js');
+  const nifti = resolve('dist/imaging/nifti.js');
   await writeFile(join(study.tools, 'toolkit.mjs'), source.replace('../../../dist/imaging/nifti.js', nifti), {
     mode: 0o755,
   });

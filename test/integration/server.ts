@@ -21,9 +21,15 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** @param database file that outlives the server */
-export async function startServer(database?: string): Promise<Server> {
-  const [grpc, ui] = [await freePort(), await freePort()];
+export interface Place {
+  /** Database file that outlives the server; in memory without one. */
+  readonly database?: string;
+  readonly ports?: { readonly grpc: number; readonly ui: number };
+}
+
+export async function startServer({ database, ports }: Place = {}): Promise<Server> {
+  const grpc = ports?.grpc ?? (await freePort());
+  const ui = ports?.ui ?? (await freePort());
   const { path } = await findCli();
   const child = spawn(
     path,
