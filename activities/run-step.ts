@@ -10,6 +10,7 @@ import type { Outcome, Runtime } from '../containers/runtime.ts';
 import { DeltaMdError } from '../pipeline/failures.ts';
 import { type FileRef, INPUT_FOLDER, type StepRun } from '../pipeline/step.ts';
 import { hashFile, keyOf, type StepRecord, Store } from './store.ts';
+import { observeOutcome, observeResult, observeStep } from './telemetry.ts';
 
 /** What a workflow learns of a step. */
 export interface StepResult {
@@ -70,13 +71,18 @@ export async function runStep(
     const store = new Store(work);
     const key = keyOf(run, tool);
     beat = { ...beat, key };
+    observeStep(run, tool, key);
     return await oneAtATime(`${work} ${key}`, async () => {
       const found = await store.find(key);
-      if (found) return { key, outputs: store.outputs(found), reused: true, seconds: found.seconds };
+      if (found) {
+        observeResult(found, true);
+        return { key, outputs: store.outputs(found), reused: true, seconds: found.seconds };
+      }
       await checkInputs(run);
       const record = await compute(run, key, tool, store, runtime, context.cancellationSignal, (line) => {
         beat = { ...beat, percent: percentOf(line) ?? beat.percent, line: line.slice(0, 200) };
       });
+      observeResult(record, false);
       return { key, outputs: store.outputs(record), reused: false, seconds: record.seconds };
     });
   } finally {
@@ -133,6 +139,7 @@ async function compute(
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
+  observeOutcome(run, outcome);
   await rm(join(folder, INPUT_FOLDER), { recursive: true, force: true });
   const log = tail.join('\n').slice(-4000);
   const fail = async (

@@ -9,6 +9,11 @@ export const workDirOption = () =>
 export const temporalOption = () =>
   new Option('--temporal-address <host:port>', 'Temporal server to use').env('TEMPORAL_ADDRESS');
 
+export const metricsPortOption = () =>
+  new Option('--metrics-port <port>', 'serve Prometheus metrics at this port, under /metrics')
+    .env('DELTA_MD_METRICS_PORT')
+    .argParser(integer);
+
 /** A whole number above 0. */
 export function integer(text: string): number {
   const value = Number(text);

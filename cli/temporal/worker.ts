@@ -13,21 +13,30 @@ import {
 import pino from 'pino';
 import { createActivities } from '../../activities/index.ts';
 import { FailureInterceptor } from '../../activities/interceptor.ts';
+import { FailureCounter } from '../../activities/telemetry.ts';
 import { VERSION } from '../version.ts';
 import { TASK_QUEUE } from './connect.ts';
 import { NAMESPACE } from './embedded.ts';
+import { prometheus } from './metrics.ts';
+import { tracing } from './tracing.ts';
 
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
-/** Sends the SDK's log, and our own, to a file or to stderr, as JSON lines. Once per process, before any worker. */
-export function installLog(file?: string): pino.Logger {
+/**
+ * Sends the SDK's log, and our own, to a file or to stderr, as JSON lines. Once per process, before any worker.
+ * @param metricsPort where Prometheus finds this process
+ */
+export function installLog(file?: string, metricsPort?: number): pino.Logger {
   if (file) mkdirSync(dirname(file), { recursive: true });
   const logger = pino({ errorKey: 'error' }, pino.destination(file ?? 2));
   Runtime.install({
     logger: new DefaultLogger('INFO', ({ level, message, meta }) =>
       logger[LEVELS[level]](meta ?? {}, message),
     ),
-    telemetryOptions: { logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN' }) } },
+    telemetryOptions: {
+      logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN' }) },
+      ...(metricsPort === undefined ? {} : { metrics: prometheus(metricsPort) }),
+    },
     // Commands decide themselves what a signal means.
     shutdownSignals: [],
   });
@@ -46,13 +55,21 @@ export interface RunningWorker {
  */
 export async function startWorker(address: string, nCpus = cpus().length): Promise<RunningWorker> {
   const connection = await NativeConnection.connect({ address });
+  const traces = await tracing();
   const worker = await Worker.create({
     connection,
     namespace: NAMESPACE,
     taskQueue: TASK_QUEUE,
     workflowBundle: { codePath: fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url)) },
     activities: createActivities(VERSION),
-    interceptors: { activity: [(context) => ({ inbound: new FailureInterceptor(context) })] },
+    interceptors: {
+      activity: [
+        ...(traces ? [traces.activity] : []),
+        () => ({ inbound: new FailureCounter() }),
+        (context) => ({ inbound: new FailureInterceptor(context) }),
+      ],
+    },
+    sinks: traces?.sinks,
     maxConcurrentActivityTaskExecutions: nCpus,
     maxCachedWorkflows: 200,
     // A cancelled step must end within seconds, so heartbeats (which bring the news) may not be held back.
