@@ -10,6 +10,7 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { METRICS } from '../../activities/telemetry.ts';
 import { findCli } from '../../cli/temporal/find-cli.ts';
+import { alerts, filledIn, metricsIn, panels } from '../monitoring.ts';
 import { type Span, startCollector } from './collector.ts';
 import { catalogueOf, type Sample, samplesOf } from './exposition.ts';
 import {
@@ -19,8 +20,10 @@ import {
   removeStudy,
   type Study,
   start,
+  waitFor,
   writeSet,
 } from './harness.ts';
+import { hasPrometheus, startPrometheus } from './prometheus.ts';
 
 const CATALOGUE = fileURLToPath(new URL('../fixtures/metrics.json', import.meta.url));
 
@@ -39,6 +42,10 @@ describe('a cohort of which one subject fails, on a worker that is watched', () 
   let worker: Running;
   let samples: Sample[];
   let spans: readonly Span[];
+  let prometheus: Awaited<ReturnType<typeof startPrometheus>> | undefined;
+  /** What Prometheus answered each panel while the worker ran. */
+  let answers: { where: string; values: number[] }[];
+  let rules: Awaited<ReturnType<NonNullable<typeof prometheus>['rules']>> | undefined;
 
   beforeAll(async () => {
     const { path } = await findCli();
@@ -52,11 +59,27 @@ describe('a cohort of which one subject fails, on a worker that is watched', () 
     const port = await freePort();
     const server = ['--temporal-address', env.address];
     worker = start('worker', ...server, '--metrics-port', `${port}`);
+    if (hasPrometheus()) prometheus = await startPrometheus(port, await freePort());
     const first = await deltaMd('run', study.file, ...server);
     expect(first.stdout).toContain('1 done, 1 failed');
     // Again: the failed subject finds what was finished.
     await deltaMd('run', study.file, ...server);
     samples = samplesOf(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
+    if (prometheus) {
+      const ask = prometheus.query;
+      const done = 'temporal_workflow_completed{workflow_type="cohortWorkflow"} == 2';
+      await waitFor(async () => (await ask(done)).length > 0);
+      answers = await Promise.all(
+        panels.map(async ({ where, text }) => ({
+          where,
+          values: (await ask(filledIn(text))).map(({ value }) => Number(value[1])),
+        })),
+      );
+      await waitFor(
+        async () => (await prometheus?.rules())?.every(({ health }) => health !== 'unknown') ?? true,
+      );
+      rules = await prometheus.rules();
+    }
     worker.child.kill('SIGTERM');
     expect((await worker.ended).code).toBe(0);
     ({ spans } = collector);
@@ -64,6 +87,7 @@ describe('a cohort of which one subject fails, on a worker that is watched', () 
   afterAll(async () => {
     delete process.env['OTEL_EXPORTER_OTLP_ENDPOINT'];
     worker?.child.kill('SIGKILL');
+    await prometheus?.stop();
     await collector?.close();
     await env?.teardown();
     await removeStudy(study);
@@ -108,8 +132,25 @@ describe('a cohort of which one subject fails, on a worker that is watched', () 
     it('are those that dashboard and alerts were checked with', async () => {
       if (process.env['RECORD_METRICS'])
         await writeFile(CATALOGUE, `${JSON.stringify(catalogueOf(samples), null, 2)}\n`);
-      const recorded = JSON.parse(await readFile(CATALOGUE, 'utf8'));
-      expect(catalogueOf(samples)).toMatchObject(recorded);
+      const recorded: Record<string, string[]> = JSON.parse(await readFile(CATALOGUE, 'utf8'));
+      const now = catalogueOf(samples);
+      for (const { name } of [...panels, ...alerts].flatMap(({ text }) => metricsIn(text)))
+        if (name !== 'up') expect(now[name], name).toEqual(expect.arrayContaining(recorded[name]));
+    });
+  });
+
+  describe.runIf(hasPrometheus())('a real Prometheus', () => {
+    it.each(panels.map(({ where }) => where))('finds numbers for %s', (where) => {
+      for (const answer of answers.filter((one) => one.where === where)) {
+        expect(answer.values).not.toHaveLength(0);
+        expect(answer.values.some(Number.isFinite), `${answer.values}`).toBe(true);
+      }
+    });
+
+    it('evaluates every alert', () => {
+      expect(rules?.map(({ name }) => `alert ${name}`)).toEqual(alerts.map(({ where }) => where));
+      for (const { name, health, lastError } of rules ?? [])
+        expect(health, `${name}: ${lastError}`).toBe('ok');
     });
   });
 
