@@ -30,6 +30,9 @@ export function isTracing(env: NodeJS.ProcessEnv = process.env): boolean {
   );
 }
 
+/** For workers that do not trace: spans of a cohort that another worker began to trace end here. */
+export const NO_SPANS: InjectedSinks<OpenTelemetrySinks> = { exporter: { export: { fn() {} } } };
+
 let started: Promise<Tracing> | undefined;
 
 /** The tracing of this process, or undefined where the environment asks for none. */

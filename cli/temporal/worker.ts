@@ -18,7 +18,7 @@ import { VERSION } from '../version.ts';
 import { TASK_QUEUE } from './connect.ts';
 import { NAMESPACE } from './embedded.ts';
 import { prometheus } from './metrics.ts';
-import { tracing } from './tracing.ts';
+import { NO_SPANS, tracing } from './tracing.ts';
 
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
@@ -69,7 +69,7 @@ export async function startWorker(address: string, nCpus = cpus().length): Promi
         (context) => ({ inbound: new FailureInterceptor(context) }),
       ],
     },
-    sinks: traces?.sinks,
+    sinks: traces?.sinks ?? NO_SPANS,
     maxConcurrentActivityTaskExecutions: nCpus,
     maxCachedWorkflows: 200,
     // A cancelled step must end within seconds, so heartbeats (which bring the news) may not be held back.

@@ -7,9 +7,15 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { METRICS } from '../../activities/telemetry.ts';
+import { connect } from '../../cli/temporal/connect.ts';
 import { findCli } from '../../cli/temporal/find-cli.ts';
+import { flushTraces, NO_SPANS, tracing } from '../../cli/temporal/tracing.ts';
+import { COHORT_WORKFLOW } from '../../pipeline/messages.ts';
+import { rosterOf } from '../../pipeline/roster.ts';
+import type { cohortWorkflow } from '../../workflows/index.ts';
 import { alerts, filledIn, metricsIn, panels } from '../monitoring.ts';
 import { type Span, startCollector } from './collector.ts';
 import { catalogueOf, type Sample, samplesOf } from './exposition.ts';
@@ -23,9 +29,12 @@ import {
   waitFor,
   writeSet,
 } from './harness.ts';
+import { noopActivities, noopPlan } from './noop.ts';
 import { hasPrometheus, startPrometheus } from './prometheus.ts';
 
 const CATALOGUE = fileURLToPath(new URL('../fixtures/metrics.json', import.meta.url));
+
+const BUNDLE = { codePath: fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url)) };
 
 async function freePort(): Promise<number> {
   const probe = createServer();
@@ -48,6 +57,7 @@ describe('a cohort of which one subject fails, on a worker that is watched', () 
   let rules: Awaited<ReturnType<NonNullable<typeof prometheus>['rules']>> | undefined;
 
   beforeAll(async () => {
+    Runtime.install({ logger: new DefaultLogger('ERROR') });
     const { path } = await findCli();
     env = await TestWorkflowEnvironment.createLocal({
       server: { executable: { type: 'existing-path', path } },
@@ -211,5 +221,46 @@ describe('a cohort of which one subject fails, on a worker that is watched', () 
         subjects.filter(({ failed }) => failed).map(({ attributes }) => attributes['workflowId']),
       ).toEqual(['test/sub-02', 'test/sub-02']);
     });
+
+    it('go on where a cohort goes on as a new run of itself', async () => {
+      const traces = await tracing();
+      const taskQueue = 'paged';
+      const worker = await Worker.create({
+        connection: env.nativeConnection,
+        taskQueue,
+        workflowBundle: BUNDLE,
+        activities: noopActivities().activities,
+        sinks: traces?.sinks,
+      });
+      const client = await connect(env.address);
+      const roster = rosterOf(['sub-1', 'sub-2', 'sub-3'].map((subject) => ({ subject, status: 'waiting' })));
+      await worker.runUntil(
+        client.workflow.execute<typeof cohortWorkflow>(COHORT_WORKFLOW, {
+          taskQueue,
+          workflowId: 'paged/cohort',
+          args: [{ plan: noopPlan('paged', 1), roster, page: 2 }],
+        }),
+      );
+      await client.connection.close();
+      await flushTraces();
+      const runs = named('RunWorkflow:cohortWorkflow')
+        .filter(({ attributes }) => attributes['workflowId'] === 'paged/cohort')
+        .map(path);
+      const [begun, goneOn] = runs.sort((a, b) => a.length - b.length);
+      expect(begun).toEqual(['StartWorkflow:cohortWorkflow', 'RunWorkflow:cohortWorkflow']);
+      expect(goneOn).toEqual([...begun, 'ContinueAsNew:cohortWorkflow', 'RunWorkflow:cohortWorkflow']);
+    });
+
+    it.each(['test/cohort', 'test/sub-01', 'test/sub-02', 'paged/cohort'])(
+      'leave %s deterministic: it replays where nobody traces',
+      async (id) => {
+        const history = await env.client.workflow.getHandle(id).fetchHistory();
+        const started = history.events?.[0].workflowExecutionStartedEventAttributes;
+        expect(started?.header?.fields).toHaveProperty('_tracer-data');
+        await expect(
+          Worker.runReplayHistory({ workflowBundle: BUNDLE, sinks: NO_SPANS }, history, id),
+        ).resolves.toBeUndefined();
+      },
+    );
   });
 });
