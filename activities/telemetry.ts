@@ -3,8 +3,8 @@
  * Where nobody listens, both cost nothing. Labels are few, and never name a subject: study, step, outcome, code.
  */
 import { trace } from '@opentelemetry/api';
-import { ApplicationFailure, Context, metricMeter } from '@temporalio/activity';
-import type { Next } from '@temporalio/common';
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { type MetricMeter, type Next, noopMetricMeter } from '@temporalio/common';
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import type { Outcome, ToolIdentity } from '../containers/runtime.ts';
 import type { StepRun } from '../pipeline/step.ts';
@@ -34,6 +34,22 @@ export const BUCKETS: Readonly<Record<string, number[]>> = {
   [METRICS.memory]: Array.from({ length: 12 }, (_, i) => 32 * MIB * 2 ** i),
 };
 
+/** Made once: the SDK never lets go of an instrument. */
+const instrumentsOf = (meter: MetricMeter) => ({
+  duration: meter.createHistogram(METRICS.duration, 'float', 's', 'time a tool ran'),
+  memory: meter.createHistogram(METRICS.memory, 'int', 'By', 'highest memory seen in use by a tool'),
+  results: meter.createCounter(METRICS.results, undefined, 'results handed on'),
+  bytes: meter.createCounter(METRICS.bytes, 'By', 'bytes written as results'),
+  failures: meter.createCounter(METRICS.failures, undefined, 'tries that failed'),
+});
+
+let instruments = instrumentsOf(noopMetricMeter);
+
+/** Measures for this meter from now on, in the whole process; before, nothing is measured. */
+export function measureFor(meter: MetricMeter): void {
+  instruments = instrumentsOf(meter);
+}
+
 /** Ids of workflows begin with the study's name. */
 function labels(step: string): { study: string; step: string } {
   const { workflowExecution } = Context.current().info;
@@ -60,8 +76,8 @@ export function observeOutcome(run: StepRun, outcome: Outcome): void {
   const { exitCode, signal, seconds, peakMemoryMiB } = outcome;
   const peak = peakMemoryMiB === undefined ? undefined : Math.round(peakMemoryMiB * MIB);
   const tags = { ...labels(run.name), outcome: outcomeName(outcome) };
-  metricMeter.createHistogram(METRICS.duration, 'float').record(seconds, tags);
-  if (peak !== undefined) metricMeter.createHistogram(METRICS.memory).record(peak, tags);
+  instruments.duration.record(seconds, tags);
+  if (peak !== undefined) instruments.memory.record(peak, tags);
   trace.getActiveSpan()?.setAttributes({
     'delta_md.outcome': tags.outcome,
     'process.exit.code': exitCode ?? undefined,
@@ -79,10 +95,10 @@ function outcomeName({ outOfMemory, timedOut, exitCode }: Outcome): string {
 /** A result that is handed on, made now or found. */
 export function observeResult({ step, outputs }: StepRecord, reused: boolean): void {
   const tags = labels(step);
-  metricMeter.createCounter(METRICS.results).add(1, { ...tags, reused });
+  instruments.results.add(1, { ...tags, reused });
   if (!reused) {
     const bytes = Object.values(outputs).reduce((sum, output) => sum + output.bytes, 0);
-    metricMeter.createCounter(METRICS.bytes).add(bytes, tags);
+    instruments.bytes.add(bytes, tags);
   }
   trace.getActiveSpan()?.setAttribute('delta_md.reused', reused);
 }
@@ -100,7 +116,7 @@ export class FailureCounter implements ActivityInboundCallsInterceptor {
         const code = error.type ?? 'INTERNAL';
         const { run } = (input.args[0] ?? {}) as { run?: StepRun };
         const tags = labels(run?.name ?? Context.current().info.activityType);
-        metricMeter.createCounter(METRICS.failures).add(1, { ...tags, code });
+        instruments.failures.add(1, { ...tags, code });
         trace.getActiveSpan()?.setAttribute('delta_md.failure', code);
       }
       throw error;

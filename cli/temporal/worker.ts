@@ -13,7 +13,7 @@ import {
 import pino from 'pino';
 import { createActivities } from '../../activities/index.ts';
 import { FailureInterceptor } from '../../activities/interceptor.ts';
-import { FailureCounter } from '../../activities/telemetry.ts';
+import { FailureCounter, measureFor } from '../../activities/telemetry.ts';
 import { VERSION } from '../version.ts';
 import { TASK_QUEUE } from './connect.ts';
 import { NAMESPACE } from './embedded.ts';
@@ -29,7 +29,7 @@ const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERR
 export function installLog(file?: string, metricsPort?: number): pino.Logger {
   if (file) mkdirSync(dirname(file), { recursive: true });
   const logger = pino({ errorKey: 'error' }, pino.destination(file ?? 2));
-  Runtime.install({
+  const runtime = Runtime.install({
     logger: new DefaultLogger('INFO', ({ level, message, meta }) =>
       logger[LEVELS[level]](meta ?? {}, message),
     ),
@@ -40,6 +40,7 @@ export function installLog(file?: string, metricsPort?: number): pino.Logger {
     // Commands decide themselves what a signal means.
     shutdownSignals: [],
   });
+  if (metricsPort !== undefined) measureFor(runtime.metricMeter);
   return logger;
 }
 

@@ -263,4 +263,15 @@ describe('a cohort of which one subject fails, on a worker that is watched', () 
       },
     );
   });
+
+  it('can be found in the UI by every filter of docs/temporal-ui.md', async () => {
+    const page = await readFile(fileURLToPath(new URL('../../docs/temporal-ui.md', import.meta.url)), 'utf8');
+    const filters = [...page.matchAll(/^\|.*\| `(.+)` \|$/gm)].map(([, filter]) => filter);
+    expect(filters.length).toBeGreaterThan(5);
+    const { workflow } = env.client;
+    for (const filter of filters) await expect(workflow.count(filter), filter).resolves.toBeDefined();
+    const found = await workflow.count("DeltaMdStudy = 'test' AND DeltaMdFailure STARTS_WITH 'TOOL_'");
+    // Both runs of the subject that fails.
+    expect(found.count).toBe(2);
+  });
 });
