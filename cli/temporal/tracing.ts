@@ -35,10 +35,13 @@ export const NO_SPANS: InjectedSinks<OpenTelemetrySinks> = { exporter: { export:
 
 let started: Promise<Tracing> | undefined;
 
-/** The tracing of this process, or undefined where the environment asks for none. */
-export async function tracing(): Promise<Tracing | undefined> {
+/**
+ * The tracing of this process, or undefined where the environment asks for none.
+ * @param complain told of spans that could not be sent
+ */
+export async function tracing(complain: (message: string) => void = () => {}): Promise<Tracing | undefined> {
   if (!isTracing()) return undefined;
-  started ??= start();
+  started ??= start(complain);
   return started;
 }
 
@@ -47,13 +50,19 @@ export async function flushTraces(): Promise<void> {
   await (await started)?.flush().catch(() => {});
 }
 
-async function start(): Promise<Tracing> {
+async function start(complain: (message: string) => void): Promise<Tracing> {
   const [base, { OTLPTraceExporter }, { Resource, detectResourcesSync, envDetectorSync }] = await Promise.all(
     [
       import('@opentelemetry/sdk-trace-base'),
       import('@opentelemetry/exporter-trace-otlp-http'),
       import('@opentelemetry/resources'),
     ],
+  );
+  const { diag, DiagLogLevel } = await import('@opentelemetry/api');
+  const ignore = () => {};
+  diag.setLogger(
+    { error: complain, warn: complain, info: ignore, debug: ignore, verbose: ignore },
+    { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
   );
   const { AsyncLocalStorageContextManager } = await import('@opentelemetry/context-async-hooks');
   const otel = await import('@temporalio/interceptors-opentelemetry');

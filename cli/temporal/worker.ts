@@ -56,7 +56,7 @@ export interface RunningWorker {
  */
 export async function startWorker(address: string, nCpus = cpus().length): Promise<RunningWorker> {
   const connection = await NativeConnection.connect({ address });
-  const traces = await tracing();
+  const traces = await tracing((message) => Runtime.instance().logger.warn(`OpenTelemetry: ${message}`));
   const worker = await Worker.create({
     connection,
     namespace: NAMESPACE,

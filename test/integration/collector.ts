@@ -60,10 +60,15 @@ export async function startCollector() {
         });
     response.setHeader('content-type', 'application/json').end('{}');
   });
+  // Batches come each five seconds, which is when Node's servers close an idle connection: one then meets a closed door.
+  server.keepAliveTimeout = 600_000;
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans: spans as readonly Span[],
-    close: () => new Promise((done) => server.close(done)),
+    close: () => {
+      server.closeAllConnections();
+      return new Promise((done) => server.close(done));
+    },
   };
 }
