@@ -170,6 +170,10 @@ describe('a cohort of which one subject fails, on a worker that is watched', () 
     const path = (span: Span | undefined): string[] => (span ? [...path(parent(span)), span.name] : []);
     const named = (name: string) => spans.filter((span) => span.name === name);
 
+    it('all reach the collector', () => {
+      expect(worker.said()).not.toContain('OpenTelemetry:');
+    });
+
     it('lead from the command over cohort and subject to each step', () => {
       expect(path(named('fsl_reg')[0])).toEqual([
         'StartWorkflow:cohortWorkflow',
