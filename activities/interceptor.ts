@@ -38,11 +38,14 @@ export class FailureInterceptor implements ActivityInboundCallsInterceptor {
 /** Only infrastructure failures are for Temporal to try again; the workflow decides about the others. */
 export function asApplicationFailure(error: unknown): ApplicationFailure {
   const failure = toFailure(error);
-  return ApplicationFailure.create({
+  const thrown = ApplicationFailure.create({
     type: failure.code,
     message: failure.message,
     nonRetryable: FAILURES[failure.code].class !== 'infrastructure',
     details: [failure],
     cause: error instanceof Error && failure.code === 'INTERNAL' ? error : undefined,
   });
+  // The Temporal UI would show it before all else; only a defect's own, that of the cause, tells anything.
+  thrown.stack = '';
+  return thrown;
 }

@@ -13,6 +13,7 @@ import type { Admission } from './admission.ts';
 import type { Exchange } from './exchange.ts';
 import { acquire, type Lease } from './lease.ts';
 import { hashFile, keyOf, type StepRecord, Store } from './store.ts';
+import { observeOutcome, observeResult, observeStep } from './telemetry.ts';
 
 /** What a workflow learns of a step. */
 export interface StepResult {
@@ -79,16 +80,20 @@ export async function runStep(
     const store = new Store(work);
     const key = keyOf(asked, tool);
     beat = { ...beat, key };
+    observeStep(asked, tool, key);
     lease = await acquire(store.lease(key), stopped);
     const found = (await store.find(key)) ?? (await exchange.bringResult(key));
-    if (found && (asked.anew === undefined || found.anew === asked.anew))
+    if (found && (asked.anew === undefined || found.anew === asked.anew)) {
+      observeResult(found, true);
       return { key, outputs: store.outputs(found), reused: true, seconds: found.seconds };
+    }
     say('bringing its inputs');
     const run = await exchange.bringAll(asked);
     await checkInputs(run);
     const signal = AbortSignal.any([stopped, lease.lost]);
     const record = await compute(run, key, tool, store, runtime, signal, say);
     await exchange.offerResult(record);
+    observeResult(record, false);
     return { key, outputs: store.outputs(record), reused: false, seconds: record.seconds };
   } catch (error) {
     if (lease?.lost.aborted) throw new DeltaMdError('WORKER_STOPPED', lease.lost.reason.message);
@@ -177,6 +182,7 @@ async function compute(
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
+  observeOutcome(run, outcome);
   await rm(join(folder, INPUT_FOLDER), { recursive: true, force: true });
   const log = tail.join('\n').slice(-4000);
   const fail = async (

@@ -2,6 +2,7 @@
 /** The command line: a command's file is loaded when the command is called, so that help and usage errors are quick. */
 import { Command, CommanderError } from 'commander';
 import { CommandError, EXIT } from './exit-codes.ts';
+import { flushTraces } from './temporal/tracing.ts';
 import { VERSION } from './version.ts';
 
 /** Every command: its line in the help, and its file. */
@@ -70,4 +71,6 @@ try {
     process.stderr.write(`delta-md: internal error, please report it\n${(error as Error)?.stack ?? error}\n`);
     process.exitCode = EXIT.infrastructure;
   }
+} finally {
+  await flushTraces();
 }

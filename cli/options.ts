@@ -33,6 +33,11 @@ export function capacityOf({ nCpus, memMb }: CapacityOptions): Partial<Capacity>
   };
 }
 
+export const metricsPortOption = () =>
+  new Option('--metrics-port <port>', 'serve Prometheus metrics at this port, under /metrics')
+    .env('DELTA_MD_METRICS_PORT')
+    .argParser(integer);
+
 /** A whole number above 0. */
 export function integer(text: string): number {
   const value = Number(text);

@@ -13,6 +13,7 @@ await chmod('dist/cli/main.js', 0o755);
 const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
 const { code } = await bundleWorkflowCode({
   workflowsPath: new URL('../dist/workflows/index.js', import.meta.url).pathname,
+  workflowInterceptorModules: [new URL('../dist/workflows/tracing.js', import.meta.url).pathname],
   logger: new DefaultLogger('WARN'),
 });
 await writeFile('dist/workflow-bundle.js', code);

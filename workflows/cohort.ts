@@ -34,6 +34,7 @@ import {
   type SubjectStatus,
 } from '../pipeline/roster.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
+import { table } from './markdown.ts';
 import { type Anew, failureOf, runOwn, StepBoard } from './run.ts';
 import { STUDY, SUBJECT } from './search-attributes.ts';
 import { subjectWorkflow } from './subject.ts';
@@ -236,6 +237,9 @@ const TAKEN: Failure = {
   remedy: 'Let it end; its results are then reused: delta-md retry',
 };
 
+/** What to see first. */
+const NOTEWORTHY: readonly SubjectStatus[] = ['failed', 'running', 'waiting', 'excluded', 'done'];
+
 /** Rows listed one by one in the UI; beyond that, failures only: details are limited to 20 kB. */
 const LISTED = 100;
 
@@ -248,9 +252,12 @@ function markdown(all: Iterable<SubjectRow>, { window, paused }: Controls): stri
     `**${n.done} of ${rows.length} done**, ${n.running} running, ${n.waiting} waiting, ${n.failed} failed, ${n.excluded} excluded`,
     paused ? '**Paused:** no further subject starts.' : `Up to ${window} subjects at once.`,
     '',
-    '| subject | group | status | why |',
-    '| --- | --- | --- | --- |',
-    ...listed.map((row) => `| ${row.subject} | ${row.group ?? ''} | ${row.status} | ${why(row)} |`),
+    table(
+      ['subject', 'group', 'status', 'why'],
+      listed
+        .sort((a, b) => NOTEWORTHY.indexOf(a.status) - NOTEWORTHY.indexOf(b.status))
+        .map((row) => [row.subject, row.group ?? '', row.status, why(row)]),
+    ),
   ].join('\n');
 }
 

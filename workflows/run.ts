@@ -18,6 +18,7 @@ import { FAILURES, type Failure, isFailureCode } from '../pipeline/failures.ts';
 import { classOf, queueOf } from '../pipeline/resources.ts';
 import { type Outputs, plan, type RunStep } from '../pipeline/step.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
+import { table } from './markdown.ts';
 import { FAILURE } from './search-attributes.ts';
 
 /** Infrastructure failures are waited out: the pauses grow to a minute and never end. */
@@ -25,6 +26,9 @@ export const UNTIL_BACK = { initialInterval: '1s', backoffCoefficient: 2, maximu
 
 /** Slack over a tool's own time limit: for its turn on the host, for staging and hashing. */
 const STAGING_MINUTES = 45;
+
+/** Characters of a tool's log shown in the UI, whose details are limited to 20 kB. */
+const SHOWN_LOG = 1500;
 
 export type StepState = 'running' | 'done' | 'reused' | 'failed';
 
@@ -42,6 +46,7 @@ export interface StepStatus {
 /** The steps of one subject as they go. Plain state, so that a query needs no more than to return it. */
 export class StepBoard {
   readonly #byName = new Map<string, StepStatus>();
+  readonly #failures = new Map<string, Failure>();
   readonly #show: (markdown: string) => void;
 
   /** @param show called with the table in Markdown after every change */
@@ -49,8 +54,11 @@ export class StepBoard {
     this.#show = show;
   }
 
-  set(status: StepStatus): void {
-    this.#byName.set(`${status.session} ${status.step}`, status);
+  /** @param failure why, of a step that failed */
+  set(status: StepStatus, failure?: Failure): void {
+    const name = `${status.session} ${status.step}`;
+    this.#byName.set(name, status);
+    if (failure) this.#failures.set(name, failure);
     this.#show(this.#markdown());
   }
 
@@ -58,11 +66,22 @@ export class StepBoard {
     return [...this.#byName.values()];
   }
 
+  /** Failures first, each with what to do, then every step. */
   #markdown(): string {
-    const rows = this.list().map(
-      (s) => `| ${s.session} | ${s.step} | ${s.state} | ${s.seconds.toFixed(1)} |`,
+    const failed = [...this.#failures].map(([name, { code, message, remedy, log }]) =>
+      [
+        `**${code}** ${name}: ${message}`,
+        `**What to do:** ${remedy}`,
+        ...(log ? [`\`\`\`\n${log.slice(-SHOWN_LOG)}\n\`\`\``] : []),
+      ].join('\n\n'),
     );
-    return ['| session | step | state | seconds |', '| --- | --- | --- | --- |', ...rows].join('\n');
+    const rows = this.list().map(({ session, step, state, seconds }) => [
+      session,
+      step,
+      state,
+      seconds > 0 ? seconds.toFixed(1) : '',
+    ]);
+    return [...failed, table(['session', 'step', 'state', 'seconds'], rows)].join('\n\n');
   }
 }
 
@@ -80,12 +99,16 @@ export function failureOf(error: unknown): Failure {
 /** A failure as Temporal carries it: the code is its type, all that is known its detail; it can be searched by. */
 export function failureToThrow(failure: Failure): ApplicationFailure {
   upsertSearchAttributes([{ key: FAILURE, value: failure.code }]);
-  return ApplicationFailure.create({
+  const where = [failure.subject, failure.session, failure.step].filter(Boolean).join(' ');
+  const thrown = ApplicationFailure.create({
     type: failure.code,
-    message: [failure.subject, failure.session, failure.step, failure.message].filter(Boolean).join(': '),
+    message: `${where}: ${failure.message}. What to do: ${failure.remedy}`,
     nonRetryable: true,
     details: [failure],
   });
+  // People read this in the UI; where in our code it was thrown tells them nothing.
+  thrown.stack = '';
+  return thrown;
 }
 
 /**
@@ -113,8 +136,9 @@ export async function runOwn<T>(
     return result;
   } catch (error) {
     if (isCancellation(error)) throw error;
-    board.set({ step, session: where, state: 'failed', seconds: 0 });
-    throw failureToThrow({ subject, session: where, step, ...failureOf(error) });
+    const failure = failureOf(error);
+    board.set({ step, session: where, state: 'failed', seconds: 0 }, failure);
+    throw failureToThrow({ subject, session: where, step, ...failure });
   }
 }
 
@@ -144,8 +168,8 @@ export function stepRunners({ study, subject, board, anew }: SubjectRun): (where
       const isOrdered =
         anew !== undefined &&
         (step.name === anew.from || Object.values(concrete.inputs).some(({ path }) => fresh.has(path)));
-      const report = (state: StepState, seconds = 0, key?: string) =>
-        board.set({ step: label, session: where, state, seconds, key });
+      const report = (state: StepState, seconds = 0, key?: string, failure?: Failure) =>
+        board.set({ step: label, session: where, state, seconds, key }, failure);
       let allowance: Allowance = {
         memoryMiB: Math.min(step.resources.memoryMiB, study.memoryMiB),
         minutes: step.resources.minutes * study.timeFactor,
@@ -188,7 +212,7 @@ export function stepRunners({ study, subject, board, anew }: SubjectRun): (where
           const failure = failureOf(error);
           const next = nextAllowance(failure.code, allowance, study.retries);
           if (!next) {
-            report('failed', 0, failure.key);
+            report('failed', 0, failure.key, failure);
             throw failureToThrow({ ...failure, subject, session: where, step: label });
           }
           allowance = next;

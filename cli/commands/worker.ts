@@ -6,6 +6,7 @@ import {
   capacityOf,
   cpusOption,
   memoryOption,
+  metricsPortOption,
   temporalOption,
   wholeNumber,
 } from '../options.ts';
@@ -20,6 +21,7 @@ const GRACE_SECONDS = 60;
 interface Options extends CapacityOptions {
   readonly temporalAddress?: string;
   readonly classes?: ResourceClass[];
+  readonly metricsPort?: number;
   readonly grace: number;
   readonly buildId?: string;
   readonly makeCurrent?: boolean;
@@ -34,6 +36,7 @@ export function register(program: Command): void {
     .addOption(temporalOption())
     .addOption(cpusOption())
     .addOption(memoryOption())
+    .addOption(metricsPortOption())
     .addOption(
       new Option(
         '--classes <class...>',
@@ -62,13 +65,21 @@ Examples:
 Exit codes: 0 stopped, 3 no server answers`,
     )
     .action(
-      async ({ temporalAddress, classes, grace, buildId, makeCurrent: isCurrent, ...capacity }: Options) => {
+      async ({
+        temporalAddress,
+        classes,
+        grace,
+        buildId,
+        makeCurrent: isCurrent,
+        metricsPort,
+        ...capacity
+      }: Options) => {
         if (isCurrent && buildId === undefined)
           throw new CommandError('--make-current needs --build-id.', EXIT.badInput);
         const address = temporalAddress ?? DEFAULT_ADDRESS;
         if (!(await answers(address, 5)))
           throw new CommandError(`No Temporal server answers at ${address}.`, EXIT.infrastructure);
-        const log = installLog();
+        const log = installLog(undefined, metricsPort);
         const worker = await startWorker(address, {
           capacity: capacityOf(capacity),
           classes,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { answers, NAMESPACE, runningServer } from './embedded.ts';
+import { tracing } from './tracing.ts';
 
 export const TASK_QUEUE = 'delta-md';
 export const DEFAULT_ADDRESS = '127.0.0.1:7233';
@@ -58,7 +59,12 @@ export async function hasWorker(client: Client): Promise<boolean> {
 }
 
 export async function connect(address: string): Promise<Client> {
-  return new Client({ connection: await Connection.connect({ address }), namespace: NAMESPACE });
+  const traces = await tracing();
+  return new Client({
+    connection: await Connection.connect({ address }),
+    namespace: NAMESPACE,
+    interceptors: { workflow: traces ? [traces.client] : [] },
+  });
 }
 
 /** A client for a study's running server. @throws CommandError when there is none */

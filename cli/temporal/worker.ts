@@ -13,30 +13,40 @@ import pino from 'pino';
 import { Admission, type Capacity, hostCapacity } from '../../activities/admission.ts';
 import { createActivities } from '../../activities/index.ts';
 import { FailureInterceptor } from '../../activities/interceptor.ts';
+import { FailureCounter, measureFor } from '../../activities/telemetry.ts';
 import { DeltaMdError } from '../../pipeline/failures.ts';
 import { queueOf, type ResourceClass } from '../../pipeline/resources.ts';
 import { VERSION } from '../version.ts';
 import { TASK_QUEUE } from './connect.ts';
 import { deploymentOf } from './deployment.ts';
 import { NAMESPACE } from './embedded.ts';
+import { prometheus } from './metrics.ts';
 import { slotsFor } from './slots.ts';
+import { NO_SPANS, tracing } from './tracing.ts';
 
 const WORKFLOW_BUNDLE = fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url));
 
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
-/** Sends the SDK's log, and our own, to a file or to stderr, as JSON lines. Once per process, before any worker. */
-export function installLog(file?: string): pino.Logger {
+/**
+ * Sends the SDK's log, and our own, to a file or to stderr, as JSON lines. Once per process, before any worker.
+ * @param metricsPort where Prometheus finds this process
+ */
+export function installLog(file?: string, metricsPort?: number): pino.Logger {
   if (file) mkdirSync(dirname(file), { recursive: true });
   const logger = pino({ errorKey: 'error' }, pino.destination(file ?? 2));
-  Runtime.install({
+  const runtime = Runtime.install({
     logger: new DefaultLogger('INFO', ({ level, message, meta }) =>
       logger[LEVELS[level]](meta ?? {}, message),
     ),
-    telemetryOptions: { logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN' }) } },
+    telemetryOptions: {
+      logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN' }) },
+      ...(metricsPort === undefined ? {} : { metrics: prometheus(metricsPort) }),
+    },
     // Commands decide themselves what a signal means.
     shutdownSignals: [],
   });
+  if (metricsPort !== undefined) measureFor(runtime.metricMeter);
   return logger;
 }
 
@@ -73,6 +83,7 @@ export async function startWorker(
   { capacity = {}, classes = DEFAULT_CLASSES, graceSeconds = 0, buildId }: WorkerSettings = {},
 ): Promise<RunningWorker> {
   const connection = await NativeConnection.connect({ address });
+  const traces = await tracing((message) => Runtime.instance().logger.warn(`OpenTelemetry: ${message}`));
   const admission = new Admission({ ...hostCapacity(), ...capacity });
   const hurry = new AbortController();
   const activities = createActivities(VERSION, { admission, hurry: hurry.signal });
@@ -85,7 +96,14 @@ export async function startWorker(
         taskQueue: queueOf(TASK_QUEUE, resourceClass),
         ...(resourceClass === 'light' ? { workflowBundle: { codePath: WORKFLOW_BUNDLE } } : {}),
         activities,
-        interceptors: { activity: [(context) => ({ inbound: new FailureInterceptor(context) })] },
+        interceptors: {
+          activity: [
+            ...(traces ? [traces.activity] : []),
+            () => ({ inbound: new FailureCounter() }),
+            (context) => ({ inbound: new FailureInterceptor(context) }),
+          ],
+        },
+        sinks: traces?.sinks ?? NO_SPANS,
         tuner: {
           workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 40 },
           activityTaskSlotSupplier: slotsFor(admission, resourceClass),
