@@ -41,11 +41,12 @@ export function contingency(counts: ContingencyTable): Contingency {
   const n = total(rowTotals);
   const expected = rowTotals.map((r) => columnTotals.map((c) => (r * c) / n));
   const df = (rows - 1) * (columns - 1);
+  /** As R, a correction never takes a deviation past zero. */
   const chiSquare = (correction: number): ChiSquare => {
     let statistic = 0;
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < columns; j++)
-        statistic += (Math.abs(table[i][j] - expected[i][j]) - correction) ** 2 / expected[i][j];
+        statistic += Math.max(0, Math.abs(table[i][j] - expected[i][j]) - correction) ** 2 / expected[i][j];
     return { statistic, p: chiSquareUpperTail(statistic, df) };
   };
   const uncorrected = chiSquare(0);
@@ -54,8 +55,7 @@ export function contingency(counts: ContingencyTable): Contingency {
     n,
     df,
     chiSquare: uncorrected,
-    // In a 2 x 2 table all four deviations are alike; as R, never correct past zero.
-    yates: df === 1 ? chiSquare(Math.min(0.5, Math.abs(table[0][0] - expected[0][0]))) : null,
+    yates: df === 1 ? chiSquare(0.5) : null,
     fisherP: attempt(() => fisherExact(table)),
     cramersV: Math.sqrt(uncorrected.statistic / (n * (Math.min(rows, columns) - 1))),
     smallestExpected,
