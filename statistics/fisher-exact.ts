@@ -4,8 +4,8 @@ import { StatisticsError } from './errors.ts';
 /** As R's fisher.test: a table less likely than 1 + 1e-7 times the observed one counts as at least as extreme. */
 const SLACK = 1e-7;
 
-/** Steps beyond which a table is refused, some seconds: 96 subjects in 4 x 4 cells take about a million. */
-const MOST_STEPS = 1e7;
+/** Work beyond which a table is refused, some seconds; 4 x 4 cells of 96 subjects are well within. */
+const MOST_STEPS = 2e7;
 
 /** A part of the columns filled in: what is left of each row (sorted), and the ways here by cost with their probability. */
 interface Node {
@@ -29,9 +29,8 @@ export function fisherExact(table: readonly (readonly number[])[]): number {
   const n = margin.reduce((a, b) => a + b, 0);
   const logFactorial = [0];
   for (let i = 1; i <= n; i++) logFactorial.push(logFactorial[i - 1] + Math.log(i));
-  const cost = (cells: readonly number[]) => cells.reduce((sum, x) => sum + logFactorial[x], 0);
   const logChoose = (a: number, b: number) => logFactorial[a] - logFactorial[b] - logFactorial[a - b];
-  const extreme = columns.reduce((sum, column) => sum + cost(column), 0) - SLACK;
+  const extreme = columns.flat().reduce((sum, x) => sum + logFactorial[x], 0) - SLACK;
 
   let steps = 0;
   function spend(more: number) {
@@ -39,37 +38,41 @@ export function fisherExact(table: readonly (readonly number[])[]): number {
     if (steps > MOST_STEPS)
       throw new StatisticsError('TOO_LARGE', 'the table is too large for an exact test');
   }
-  /** Every way to take `size` out of what is left of the rows. */
-  function forEachColumn(left: readonly number[], size: number, visit: (cells: readonly number[]) => void) {
-    const cells = left.map(() => 0);
+  /** Every way to take `size` out of what is left of the rows: what is left then, its cost and log multiplicity. */
+  function forEachColumn(
+    left: readonly number[],
+    size: number,
+    visit: (after: readonly number[], cost: number, logWays: number) => void,
+  ) {
+    const after = [...left];
     const room = left.map((_, i) => left.slice(i + 1).reduce((a, b) => a + b, 0));
-    const fill = (row: number, toPlace: number) => {
+    const fill = (row: number, toPlace: number, cost: number, logWays: number) => {
       if (row === left.length) {
-        spend(1);
-        return visit(cells);
+        spend(20); // as long as so many ways take
+        return visit(
+          [...after].sort((a, b) => a - b),
+          cost,
+          logWays,
+        );
       }
       const most = Math.min(left[row], toPlace);
       for (let x = Math.max(0, toPlace - room[row]); x <= most; x++) {
-        cells[row] = x;
-        fill(row + 1, toPlace - x);
+        after[row] = left[row] - x;
+        fill(row + 1, toPlace - x, cost + logFactorial[x], logWays + logChoose(left[row], x));
       }
     };
-    fill(0, size);
+    fill(0, size, 0, 0);
   }
-  const remaining = (left: readonly number[], cells: readonly number[]) =>
-    left.map((v, i) => v - cells[i]).sort((a, b) => a - b);
 
   /** Cheapest and dearest completion of the columns from `from` on. */
   const known = margin.map(() => new Map<string, readonly [number, number]>());
-  function completions(left: readonly number[], from: number): readonly [number, number] {
+  function completions(left: readonly number[], key: string, from: number): readonly [number, number] {
     if (from === margin.length) return [0, 0];
-    const key = left.join();
     let range = known[from].get(key);
     if (range === undefined) {
       let [low, high] = [Infinity, -Infinity];
-      forEachColumn(left, margin[from], (cells) => {
-        const here = cost(cells);
-        const [least, most] = completions(remaining(left, cells), from + 1);
+      forEachColumn(left, margin[from], (after, here) => {
+        const [least, most] = completions(after, after.join(), from + 1);
         low = Math.min(low, here + least);
         high = Math.max(high, here + most);
       });
@@ -80,32 +83,26 @@ export function fisherExact(table: readonly (readonly number[])[]): number {
   }
 
   let p = 0;
-  const start = remaining(
-    rows,
-    rows.map(() => 0),
-  );
+  const start = rows.sort((a, b) => a - b);
   let stage = new Map<string, Node>([
     ['', { left: start, past: new Map([[0, { cost: 0, probability: 1 }]]) }],
   ]);
+  let toCome = n;
   for (let j = 0; j < margin.length; j++) {
     const next = new Map<string, Node>();
-    for (const { left, past } of stage.values()) {
-      const ways = logChoose(
-        left.reduce((a, b) => a + b, 0),
-        margin[j],
-      );
-      forEachColumn(left, margin[j], (cells) => {
-        const after = remaining(left, cells);
-        const share = Math.exp(cells.reduce((sum, x, i) => sum + logChoose(left[i], x), 0) - ways);
-        const here = cost(cells);
-        const [least, most] = completions(after, j + 1);
+    const allWays = logChoose(toCome, margin[j]);
+    toCome -= margin[j];
+    for (const { left, past } of stage.values())
+      forEachColumn(left, margin[j], (after, here, logWays) => {
+        const key = after.join();
+        const share = Math.exp(logWays - allWays);
+        const [least, most] = completions(after, key, j + 1);
         spend(past.size);
         for (const way of past.values()) {
           const soFar = way.cost + here;
           const probability = way.probability * share;
           if (soFar + least >= extreme) p += probability;
           else if (soFar + most >= extreme) {
-            const key = after.join();
             let node = next.get(key);
             if (node === undefined) next.set(key, (node = { left: after, past: new Map() }));
             const rounded = Math.round(soFar * 1e9);
@@ -115,7 +112,6 @@ export function fisherExact(table: readonly (readonly number[])[]): number {
           }
         }
       });
-    }
     stage = next;
   }
   return Math.min(1, p);

@@ -47,7 +47,7 @@ const REFINEMENTS = 2;
  * then weigh alike in the arithmetic. The rounding of QR and of the centring itself is taken out by iterative refinement
  * of residuals and coefficients together, against the columns as given (Bjorck 1967, BIT 7:257-278).
  * @throws StatisticsError TOO_FEW without a residual degree of freedom; CONSTANT or RANK_DEFICIENT naming the column;
- *   NOT_FINITE where squares of the values overflow.
+ *   NOT_FINITE where squares of the values over- or underflow.
  */
 export function leastSquares(outcome: Term, terms: readonly Term[]): LeastSquares {
   const n = outcome.values.length;
@@ -104,8 +104,8 @@ export function leastSquares(outcome: Term, terms: readonly Term[]): LeastSquare
 
   const rss = residuals.reduce((total, e) => total + e * e, 0);
   const tss = sumOfSquares(outcome.values);
-  if (!Number.isFinite(rss + tss))
-    throw new StatisticsError('NOT_FINITE', 'the values are too large to be calculated with');
+  if (!(tss > 0 && Number.isFinite(rss + tss)))
+    throw new StatisticsError('NOT_FINITE', 'the values are too large or too small to be calculated with');
   return {
     outcome,
     terms,
