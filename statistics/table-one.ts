@@ -3,6 +3,7 @@ import { Matrix, pseudoInverse } from 'ml-matrix';
 import { type Contingency, contingency } from './contingency.ts';
 import { isConstant, mean, quantile, sd, variance } from './descriptive.ts';
 import { attempt, type Result, StatisticsError } from './errors.ts';
+import { type MannWhitney, mannWhitney } from './mann-whitney.ts';
 import { type TTest, tTest } from './t-test.ts';
 
 /** A variable's values in one group, missing ones null. */
@@ -26,6 +27,8 @@ export interface NumericCharacteristic {
   readonly first: NumericSummary;
   readonly second: NumericSummary;
   readonly test: Result<TTest>;
+  /** For values far from normal. */
+  readonly rankTest: Result<MannWhitney>;
   /** (mean1 - mean2) / sqrt((s1^2 + s2^2) / 2) (Austin 2009): of the groups as they are, not pooled by size. */
   readonly standardizedDifference: Result<number>;
 }
@@ -64,6 +67,7 @@ export function numericCharacteristic(
     first: numericSummary(first),
     second: numericSummary(second),
     test: attempt(() => tTest(a, b)),
+    rankTest: attempt(() => mannWhitney(a, b)),
     standardizedDifference: attempt(() => {
       if (isConstant(a) && isConstant(b))
         throw new StatisticsError('CONSTANT', `${name} does not vary within either group`);

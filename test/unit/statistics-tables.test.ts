@@ -5,6 +5,7 @@ import { regressionBayesFactor, slopeBayesFactor, tTestBayesFactor } from '../..
 import { type ContingencyTable, contingency } from '../../statistics/contingency.ts';
 import { hedgesCorrection } from '../../statistics/effect-size.ts';
 import { fisherExact } from '../../statistics/fisher-exact.ts';
+import { mannWhitney } from '../../statistics/mann-whitney.ts';
 import { type Adjustment, adjustP } from '../../statistics/multiplicity.ts';
 import {
   noncentralityInterval,
@@ -37,6 +38,7 @@ const r = reference<{
   coefficientPower: { n: number; terms: number; f2: number; alpha: number; power: number }[];
   shapiro: { values: number[]; expected: unknown }[];
   levene: { groups: number[][]; expected: unknown };
+  rankTests: { groups: [number[], number[]]; expected: unknown }[];
   pearson: { x: number[]; y: number[]; expected: unknown }[];
 }>('tables');
 const python = reference<{
@@ -231,6 +233,11 @@ describe('single samples', () => {
     agree(levene(r.levene.groups), r.levene.expected);
   });
 
+  // Exact where there is no tie and fewer than 50 a group; otherwise approximate.
+  test.each(r.rankTests)('Mann-Whitney of $groups', ({ groups, expected }) => {
+    agree(mannWhitney(...groups), expected);
+  });
+
   test.each(r.pearson)('Pearson of $expected.n pairs', ({ x, y, expected }) => {
     agree(pearson(x, y), expected);
   });
@@ -240,6 +247,8 @@ describe('single samples', () => {
     ['CONSTANT', () => shapiroWilk([1, 1, 1, 1])],
     ['NOT_FINITE', () => shapiroWilk([1, Number.NaN, 3])],
     ['TOO_LARGE', () => shapiroWilk(Array.from({ length: 5001 }, (_, i) => i))],
+    ['TOO_FEW', () => mannWhitney([], [1, 2])],
+    ['CONSTANT', () => mannWhitney([2, 2], [2])],
     ['TOO_FEW', () => levene([[1, 2], [3]])],
     ['TOO_FEW', () => levene([[1, 2, 4]])],
     [
