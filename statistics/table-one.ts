@@ -54,7 +54,10 @@ export interface CategoricalCharacteristic {
   readonly standardizedDifference: Result<number>;
 }
 
-/** Summaries, tests and standardized difference of a number, first group minus second. */
+/**
+ * Summaries, tests and standardized difference of a number, first group minus second.
+ * @throws StatisticsError NOT_FINITE where a value is neither a finite number nor null
+ */
 export function numericCharacteristic(
   name: string,
   first: Values<number>,
