@@ -21,11 +21,19 @@ export function mean(values: readonly number[]): number {
   return first + rest / n;
 }
 
-/** Sum of squared deviations from the mean. */
+/** Below it the squares of deviations have lost digits to underflow: the smallest double over the rounding of one. */
+const SMALLEST_SQUARE = 1e-292;
+
+/**
+ * Sum of squared deviations from the mean. Refuses values beyond some 1e150 or below 1e-146, whose squares no double
+ * holds: dividing by such a sum would give zeros that look like results.
+ */
 export function sumOfSquares(values: readonly number[]): number {
   const centre = mean(values);
   let sum = 0;
   for (const v of values) sum += (v - centre) ** 2;
+  if (sum === Infinity || (sum > 0 && sum < SMALLEST_SQUARE))
+    throw new StatisticsError('NOT_FINITE', 'the values are too large or too small to be calculated with');
   return sum;
 }
 

@@ -1,4 +1,5 @@
 /** Tail probabilities and quantiles of the t and F distributions. */
+import gammainc from '@stdlib/math-base-special-gammainc';
 import fDistribution from '@stdlib/stats-base-dists-f';
 import tDistribution from '@stdlib/stats-base-dists-t';
 
@@ -18,4 +19,19 @@ export function t975(df: number): number {
 /** P(F > f), by the reciprocal's lower tail, so that small p keep all their digits. */
 export function fUpperTail(f: number, df1: number, df2: number): number {
   return f > 0 ? fDistribution.cdf(1 / f, df2, df1) : 1;
+}
+
+/** P(T > t) of Student's t. */
+export function tUpperTail(t: number, df: number): number {
+  return tDistribution.cdf(-t, df);
+}
+
+/** Quantile of Student's t. */
+export function tQuantile(p: number, df: number): number {
+  return tDistribution.quantile(p, df);
+}
+
+/** P(X > x) of chi-square, by the upper incomplete gamma function, so that small p keep all their digits. */
+export function chiSquareUpperTail(x: number, df: number): number {
+  return x > 0 ? gammainc(x / 2, df / 2, true, true) : 1;
 }

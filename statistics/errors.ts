@@ -1,6 +1,12 @@
 /** How a calculation says that its input cannot give an answer: thrown inside, a plain value in results. */
 
-export type StatisticsErrorCode = 'TOO_FEW' | 'CONSTANT' | 'RANK_DEFICIENT' | 'PERFECT_FIT' | 'NOT_FINITE';
+export type StatisticsErrorCode =
+  | 'TOO_FEW'
+  | 'CONSTANT'
+  | 'RANK_DEFICIENT'
+  | 'PERFECT_FIT'
+  | 'NOT_FINITE'
+  | 'TOO_LARGE';
 
 /** Input from which the statistic cannot be computed. The message is one sentence, fit for a report. */
 export class StatisticsError extends Error {

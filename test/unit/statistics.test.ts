@@ -1,5 +1,4 @@
 /** The statistics against R's, on data sets that R made: see test/fixtures/statistics/make.R. */
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { analysePlan } from '../../statistics/analyse.ts';
 import { mean, quantile, sd, variance } from '../../statistics/descriptive.ts';
@@ -9,6 +8,7 @@ import type { InteractionCell, SubjectRow } from '../../statistics/plan.ts';
 import { linearRegression } from '../../statistics/regression.ts';
 import { type TTest, tTest } from '../../statistics/t-test.ts';
 import { winsorize } from '../../statistics/winsorize.ts';
+import { agree, reference } from '../fixtures/statistics/agree.ts';
 
 type Column<T> = readonly (T | null)[];
 interface Fixture {
@@ -33,28 +33,9 @@ interface Fixture {
   };
 }
 
-const fixtures = ['paper', 'tiny', 'tied', 'unbalanced', 'missing', 'steep'].map(
-  (name): Fixture =>
-    JSON.parse(readFileSync(new URL(`../fixtures/statistics/${name}.json`, import.meta.url), 'utf8')),
+const fixtures = ['paper', 'tiny', 'tied', 'unbalanced', 'missing', 'steep'].map((name) =>
+  reference<Fixture>(name),
 );
-
-/** Every number of R's, at the same place in ours, to 1e-9 of itself: both are double precision, so this is generous. */
-function agree(ours: unknown, theirs: unknown, path = ''): number {
-  if (typeof theirs === 'number') {
-    expect(typeof ours, path).toBe('number');
-    const off = Math.abs((ours as number) - theirs);
-    expect(off, `${path}: ${ours} against R's ${theirs}`).toBeLessThanOrEqual(1e-9 * Math.abs(theirs));
-    return 1;
-  }
-  if (theirs === null || typeof theirs !== 'object') {
-    expect(ours, path).toEqual(theirs);
-    return 1;
-  }
-  return Object.entries(theirs).reduce(
-    (count, [key, value]) => count + agree((ours as Record<string, unknown>)?.[key], value, `${path}.${key}`),
-    0,
-  );
-}
 
 const present = <T>(values: Column<T>) => values.filter((v): v is T => v !== null);
 
