@@ -46,7 +46,7 @@ export interface Regression {
 }
 
 /** As R's lm: a column whose part outside the others is smaller than this share of it adds nothing. */
-const RANK_TOLERANCE = 1e-7;
+export const RANK_TOLERANCE = 1e-7;
 
 /**
  * Fits outcome ~ 1 + terms by QR of the centred columns, scaled to unit length: diffusivities of 1e-5 and scores of 20
