@@ -78,21 +78,23 @@ export function tfce(map: Float32Array, { dims, voxels, places, voxelAt }: Latti
   for (const sign of [1, -1]) {
     const order = descending(map, sign);
     parent.fill(-1);
-    for (const v of order) {
+    for (let i = 0; i < order.length; i++) {
+      const v = order[i];
       const below = upTo(sign * map[v]);
       parent[v] = v;
       size[v] = 1;
       reached[v] = below;
       sum[v] = 0;
       let root = v;
-      for (const step of steps) {
-        const u = voxelAt[places[v] + step];
+      for (let s = 0; s < steps.length; s++) {
+        const u = voxelAt[places[v] + steps[s]];
         if (u < 0 || parent[u] < 0) continue;
         const other = rootOf(u);
         if (other === root) continue;
         advance(root, below);
         advance(other, below);
-        const [large, small] = size[other] > size[root] ? [other, root] : [root, other];
+        const large = size[other] > size[root] ? other : root;
+        const small = large === root ? other : root;
         parent[small] = large;
         sum[small] -= sum[large];
         size[large] += size[small];
