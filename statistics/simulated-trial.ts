@@ -185,12 +185,12 @@ export function trialPlan({ groups, change, scores }: TrialEffects): AnalysisPla
     groups,
     rois: Object.keys(change),
     outcomes: scores.map(({ name }) => name),
-    covariates: [['treatmentResistance', 'antidepressant', 'baselineMd']],
+    covariates: [['treatment_resistance', 'antidepressant', 'baselineMd']],
     winsorize: 'tukey',
   };
 }
 
-/** The cohort as an analysis takes it: d-score = baseline - follow-up. */
+/** The cohort as an analysis takes it, covariates named as columns of a table: d-score = baseline - follow-up. */
 export function trialTable(subjects: readonly SimulatedSubject[]): SubjectRow[] {
   return subjects.map(({ subject, group, change, baselineMd, scores, ...person }) => {
     const { age, sex, treatmentResistance, antidepressant, benzodiazepine } = person;
@@ -202,7 +202,7 @@ export function trialTable(subjects: readonly SimulatedSubject[]): SubjectRow[] 
       scores: Object.fromEntries(
         Object.entries(scores).map(([name, { baseline, followup }]) => [name, baseline - followup]),
       ),
-      covariates: { age, sex, treatmentResistance, antidepressant, benzodiazepine },
+      covariates: { age, sex, treatment_resistance: treatmentResistance, antidepressant, benzodiazepine },
     };
   });
 }

@@ -5,6 +5,7 @@
  */
 import { analysePlan } from '../../statistics/analyse.ts';
 import { normalQuantile } from '../../statistics/distributions.ts';
+import type { CohortAnalysis, SubjectRow } from '../../statistics/plan.ts';
 import { randomStream } from '../../statistics/random.ts';
 import {
   PLANTED_TRIAL,
@@ -15,7 +16,7 @@ import {
   withoutEffects,
 } from '../../statistics/simulated-trial.ts';
 import { type Figure, keeps, line } from '../accuracy/figure.ts';
-import { falseAlarms, misses, type Verdict } from './verdicts.ts';
+import { falseAlarms, falseAlarmsBeyondPlan, misses, type Verdict } from './verdicts.ts';
 
 const SEED = 1;
 /** Errors in percent that every test promises, and how far from it tests that are alike may be, together. */
@@ -46,12 +47,12 @@ function tally(verdicts: Iterable<Verdict>): Tally {
 function* simulate(
   effects: TrialEffects,
   stream: number,
-  judge: (analysis: ReturnType<typeof analysePlan>, table: ReturnType<typeof trialTable>) => Verdict[],
+  judge: (analysis: CohortAnalysis, table: readonly SubjectRow[], cohort: number) => Verdict[],
 ): Iterable<Verdict> {
   const plan = trialPlan(effects);
   for (let cohort = 0; cohort < cohorts; cohort++) {
     const table = trialTable(simulateTrial(effects, randomStream(SEED, stream, cohort)));
-    yield* judge(analysePlan(plan, table), table);
+    yield* judge(analysePlan(plan, table), table, cohort);
     if ((cohort + 1) % 250 === 0) console.error(`  ${cohort + 1} of ${cohorts} cohorts`);
   }
 }
@@ -82,15 +83,23 @@ function figures(families: Tally, what: (percent: number) => string, all: number
   });
 }
 
+const without = withoutEffects(PLANTED_TRIAL);
 const sections = [
   {
     title: `Type-I error at .05, ${cohorts} cohorts without effects`,
-    families: tally(simulate(withoutEffects(PLANTED_TRIAL), 0, falseAlarms)),
+    families: tally(
+      simulate(without, 0, (analysis, table, cohort) => [
+        ...falseAlarms(analysis),
+        ...falseAlarmsBeyondPlan(without, table, cohort),
+      ]),
+    ),
     what: (percent: number) => `${percent.toFixed(2)} %`,
   },
   {
     title: `Coverage of 95 % intervals, ${cohorts} cohorts with effects`,
-    families: tally(simulate(PLANTED_TRIAL, 1, (analysis, table) => misses(analysis, PLANTED_TRIAL, table))),
+    families: tally(
+      simulate(PLANTED_TRIAL, 1, (analysis, table, cohort) => misses(analysis, PLANTED_TRIAL, table, cohort)),
+    ),
     what: (percent: number) => `${(100 - percent).toFixed(2)} %`,
   },
 ];

@@ -86,7 +86,8 @@ describe('a simulated trial', () => {
         near(change.b, score.slope, change.se);
         near(group.b, groupEffectAt(LARGE.scores[i], centre), group.se);
         near(interaction.b, score.interaction, interaction.se);
-        const resistance = regression.slopes.find(({ term }) => term === 'treatmentResistance');
+        const resistance = regression.slopes.find(({ term }) => term === 'treatment_resistance');
+        expect(resistance === undefined).toBe(regression.slopes.length === 3);
         if (resistance) near(resistance.b, LARGE.scores[i].resistance, resistance.se);
       }
       for (const { group, result: correlation } of analysis.correlations.filter(about)) {
@@ -126,7 +127,10 @@ describe('on disk', () => {
       const at = (session: string) =>
         Number(md.find((row) => row['roi'] === 'vACC' && row['session'] === session)!['md']);
       expect(Math.abs(at('baseline') - at('24h') - person.change['vACC'])).toBeLessThan(1e-12);
-      expect(JSON.parse(await readFile(plan, 'utf8'))).toMatchObject({
+      const told = JSON.parse(await readFile(plan, 'utf8'));
+      for (const name of told.plan.covariates[0])
+        if (name !== 'baselineMd') expect(people.rows[0].cells).toHaveProperty(name);
+      expect(told).toMatchObject({
         seed: 3,
         plan: { outcomes: ['MADRS', 'QIDS'] },
         truth: { changeDifference: { vACC: -1e-5 } },
