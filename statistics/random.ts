@@ -31,7 +31,8 @@ export function randomStream(...words: readonly number[]): RandomStream {
     throw new RangeError(
       `randomStream: ${words.join(', ') || 'nothing'} is no seed: whole numbers below 2^32`,
     );
-  const next = mersenneTwister.factory({ seed: Uint32Array.from(words) });
+  // Their number goes first: stdlib takes a list of one for a plain number, and 0 for none.
+  const next = mersenneTwister.factory({ seed: Uint32Array.of(words.length, ...words) });
   const uniform = () => (next() + 0.5) / 2 ** 32;
   return {
     uniform,
