@@ -7,7 +7,7 @@ import { Matrix } from 'ml-matrix';
 import { dot } from './design.ts';
 import { t975, tTwoSided } from './distributions.ts';
 import { StatisticsError } from './errors.ts';
-import { type Fit, fit, prepare } from './random-intercept.ts';
+import { type Fit, fit, prepare, type Uncertainty, uncertainty } from './random-intercept.ts';
 import type { Coefficient, Term } from './regression.ts';
 
 /** Restricted or full maximum likelihood. Only full likelihoods of models with other fixed effects may be compared. */
@@ -56,7 +56,9 @@ export function mixedModel(input: MixedModelInput): MixedModel {
   const data = prepare(input);
   const { n, p, names, scale, norms, sizes } = data;
   const ratio = mostLikelyRatio((theta) => fit(data, theta, method));
-  const { residualVariance, inverse, scaled, slopes, information, deviance } = fit(data, ratio, method);
+  const best = fit(data, ratio, method);
+  const { residualVariance, inverse, scaled, deviance } = best;
+  const { slopes, information } = uncertainty(data, best, method);
   const [ee, eu, uu] = varianceCovariance(information, ratio === 0);
   const fixed = names.map((term, k): FixedEffect => {
     const row = inverse.getRow(k);
@@ -110,7 +112,10 @@ function mostLikelyRatio(at: (theta: number) => Fit): number {
 }
 
 /** How uncertain the variances are (residual, both, subject): the inverse of their information. */
-function varianceCovariance([ee, eu, uu]: Fit['information'], singular: boolean): [number, number, number] {
+function varianceCovariance(
+  [ee, eu, uu]: Uncertainty['information'],
+  singular: boolean,
+): [number, number, number] {
   if (singular) return [1 / ee, 0, 0];
   const determinant = ee * uu - eu * eu;
   return [uu / determinant, -eu / determinant, ee / determinant];

@@ -43,7 +43,7 @@ export function prepare({ outcome, terms, subject }: MixedModelInput): Prepared 
   if (rows.size === n) throw new StatisticsError('TOO_FEW', 'no subject was measured twice');
   const scale = sd(outcome.values);
   const raw = [order.map(() => 1), ...terms.map(({ values }) => order.map((i) => values[i]))];
-  const norms = raw.map((values) => Math.hypot(...values));
+  const norms = raw.map((values) => Math.sqrt(dot(values, values)));
   return {
     n,
     p,
@@ -58,6 +58,7 @@ export function prepare({ outcome, terms, subject }: MixedModelInput): Prepared 
 
 /** The model at one ratio of variances, in the units of {@link Prepared}. */
 export interface Fit {
+  readonly theta: number;
   /** -2 log likelihood. */
   readonly deviance: number;
   /** Derivative of the deviance by the subject variance, times the residual variance. */
@@ -65,50 +66,61 @@ export interface Fit {
   /** Coefficients of the scaled columns. */
   readonly scaled: readonly number[];
   readonly residualVariance: number;
-  /** Inverse of R in the QR of the whitened columns. */
+  /** Of the whitened columns: Q by columns, and the inverse of R. */
+  readonly q: readonly Float64Array[];
   readonly inverse: Matrix;
-  /** Q'AQ by residual and subject variance: with the rows of `inverse`, how the coefficients' variances follow from each. */
-  readonly slopes: readonly [Matrix, Matrix];
-  /** Observed information: second derivatives of -log likelihood by (residual, both, subject) variance. */
-  readonly information: readonly [number, number, number];
+  /** Whitened. */
+  readonly residuals: Float64Array;
+}
+
+type Column = ArrayLike<number>;
+
+/** Acts on the rows of each subject by their sum. */
+function bySubject(
+  sizes: readonly number[],
+  values: Column,
+  act: (value: number, sum: number, size: number) => number,
+): Float64Array {
+  const out = new Float64Array(values.length);
+  let first = 0;
+  for (const size of sizes) {
+    let sum = 0;
+    for (let i = first; i < first + size; i++) sum += values[i];
+    for (let i = first; i < first + size; i++) out[i] = act(values[i], sum, size);
+    first += size;
+  }
+  return out;
 }
 
 /**
- * Generalized least squares by whitening: with W = inverse of (I + theta ZZ'), each subject's rows lose the share
- * 1 - 1 / sqrt(1 + theta n) of their mean. The derivatives of V by the two variances become, whitened, A0 = W and
- * A1 = W^1/2 ZZ' W^1/2, which act on a subject's rows by their sum; so nothing larger than observations x columns is held.
+ * The derivatives of the covariance by the residual and by the subject variance, whitened: with W the inverse of
+ * I + theta ZZ', these are W itself and W^1/2 ZZ' W^1/2.
+ */
+const derivatives = (sizes: readonly number[], theta: number) =>
+  [
+    (values: Column) => bySubject(sizes, values, (v, sum, size) => v - (theta * sum) / (1 + theta * size)),
+    (values: Column) => bySubject(sizes, values, (_, sum, size) => sum / (1 + theta * size)),
+  ] as const;
+
+/**
+ * Generalized least squares by whitening: each subject's rows lose the share 1 - 1 / sqrt(1 + theta n) of their mean, which
+ * is W^1/2. Nothing larger than observations x columns is held.
  */
 export function fit(
   { n, p, names, sizes, y, columns }: Prepared,
   theta: number,
   method: LikelihoodMethod,
 ): Fit {
-  const bySubject = (values: ArrayLike<number>, act: (v: number, sum: number, size: number) => number) => {
-    const out = new Float64Array(n);
-    let first = 0;
-    for (const size of sizes) {
-      let sum = 0;
-      for (let i = first; i < first + size; i++) sum += values[i];
-      for (let i = first; i < first + size; i++) out[i] = act(values[i], sum, size);
-      first += size;
-    }
-    return out;
-  };
-  const whiten = (values: ArrayLike<number>) =>
-    bySubject(values, (v, sum, size) => v - ((1 - 1 / Math.sqrt(1 + theta * size)) * sum) / size);
-  const acts = [
-    (values: ArrayLike<number>) =>
-      bySubject(values, (v, sum, size) => v - (theta * sum) / (1 + theta * size)),
-    (values: ArrayLike<number>) => bySubject(values, (_, sum, size) => sum / (1 + theta * size)),
-  ];
-
+  const whiten = (values: Column) =>
+    bySubject(sizes, values, (v, sum, size) => v - ((1 - 1 / Math.sqrt(1 + theta * size)) * sum) / size);
+  const whitened = columns.map(whiten);
   const x = new Matrix(n, p);
-  for (const [j, column] of columns.entries()) x.setColumn(j, Array.from(whiten(column)));
+  for (const [j, column] of whitened.entries()) x.setColumn(j, Array.from(column));
   const qr = new QrDecomposition(x);
   const upper = qr.upperTriangularMatrix;
   const q = columns.map((_, j) => Float64Array.from(qr.orthogonalMatrix.getColumn(j)));
-  for (let j = 0; j < p; j++)
-    if (!(Math.abs(upper.get(j, j)) > RANK_TOLERANCE * Math.hypot(...x.getColumn(j))))
+  for (const [j, column] of whitened.entries())
+    if (!(Math.abs(upper.get(j, j)) > RANK_TOLERANCE * Math.sqrt(dot(column, column))))
       throw new StatisticsError('RANK_DEFICIENT', `${names[j]} is a combination of the other terms`);
   const inverse = solve(upper, Matrix.eye(p));
   const residuals = whiten(y);
@@ -121,22 +133,52 @@ export function fit(
   // The outcome has spread 1: what is left here is rounding.
   if (rss < 1e-18 * n)
     throw new StatisticsError('PERFECT_FIT', 'the model fits without error: no test is possible');
-  const freedom = method === 'REML' ? n - p : n;
+  const restricted = method === 'REML';
+  const freedom = restricted ? n - p : n;
   const residualVariance = rss / freedom;
-  const logs = sizes.reduce((sum, size) => sum + Math.log1p(theta * size), 0);
-  const restricted = columns.reduce((sum, _, j) => sum + 2 * Math.log(Math.abs(upper.get(j, j))), 0);
+  let deviance = freedom * (Math.log(2 * Math.PI * residualVariance) + 1);
+  let expected = 0;
+  for (const size of sizes) {
+    deviance += Math.log1p(theta * size);
+    expected += size / (1 + theta * size);
+  }
+  const [, bySubjectVariance] = derivatives(sizes, theta);
+  if (restricted)
+    for (const [j, column] of q.entries()) {
+      deviance += 2 * Math.log(Math.abs(upper.get(j, j)));
+      expected -= dot(column, bySubjectVariance(column));
+    }
+  return {
+    theta,
+    deviance,
+    score: expected - dot(residuals, bySubjectVariance(residuals)) / residualVariance,
+    scaled: inverse.mmul(Matrix.columnVector(projected)).to1DArray(),
+    residualVariance,
+    q,
+    inverse,
+    residuals,
+  };
+}
 
+/** How sure a fit is of its variances, and what hangs on them. */
+export interface Uncertainty {
+  /** Q'AQ for A the derivative by residual and by subject variance: the coefficients' covariance C has R^-1 Q'AQ R^-T. */
+  readonly slopes: readonly [Matrix, Matrix];
+  /** Observed information: second derivatives of -log likelihood by (residual, both, subject) variance. */
+  readonly information: readonly [number, number, number];
+}
+
+export function uncertainty({ p, sizes }: Prepared, at: Fit, method: LikelihoodMethod): Uncertainty {
+  const { theta, q, residuals, residualVariance } = at;
+  const acts = derivatives(sizes, theta);
   const qa = acts.map((act) => q.map(act));
   const ea = acts.map((act) => act(residuals));
-  const slopes = qa.map((aq) =>
-    Matrix.from1DArray(
-      p,
-      p,
-      q.flatMap((left) => aq.map((right) => dot(left, right))),
-    ),
-  );
+  const slopes = qa.map((aq) => {
+    const products = q.flatMap((left) => aq.map((right) => dot(left, right)));
+    return Matrix.from1DArray(p, p, products);
+  });
   const trace = (a: 0 | 1, b: 0 | 1) => {
-    // tr(AB) over the subjects; A0 has the eigenvalues 1 (size - 1 times) and 1 / (1 + theta size), A1 one, size / (1 + theta size).
+    // tr(AB) by subject: the eigenvalues of A are 1 (size - 1 times) and 1 / (1 + theta size); or size / (1 + theta size).
     const own = sizes.reduce((sum, size) => {
       const [w, z] = [1 / (1 + theta * size), size / (1 + theta * size)];
       return sum + (a + b === 0 ? size - 1 + w * w : a + b === 1 ? w * z : z * z);
@@ -149,16 +191,7 @@ export function fit(
     const fitted = q.reduce((sum, column) => sum + dot(column, ea[a]) * dot(column, ea[b]), 0);
     return ((dot(ea[a], ea[b]) - fitted) / residualVariance - trace(a, b) / 2) / residualVariance ** 2;
   };
-  const expected =
-    sizes.reduce((sum, size) => sum + size / (1 + theta * size), 0) -
-    (method === 'REML' ? slopes[1].trace() : 0);
   return {
-    deviance:
-      freedom * (Math.log(2 * Math.PI * residualVariance) + 1) + logs + (method === 'REML' ? restricted : 0),
-    score: expected - dot(residuals, ea[1]) / residualVariance,
-    scaled: inverse.mmul(Matrix.columnVector(projected)).to1DArray(),
-    residualVariance,
-    inverse,
     slopes: [slopes[0], slopes[1]],
     information: [curvature(0, 0), curvature(0, 1), curvature(1, 1)],
   };
