@@ -1,10 +1,21 @@
-/** Tail probabilities and quantiles of the t and F distributions. */
+/** Tail probabilities and quantiles of the normal, t and F distributions. */
 import gammainc from '@stdlib/math-base-special-gammainc';
 import fDistribution from '@stdlib/stats-base-dists-f';
+import normalDistribution from '@stdlib/stats-base-dists-normal';
 import tDistribution from '@stdlib/stats-base-dists-t';
 
 /** 97.5 % quantile of the standard normal distribution. */
 export const Z_975 = 1.959963984540054;
+
+/** P(Z < z) of the standard normal distribution. */
+export function normalCdf(z: number): number {
+  return normalDistribution.cdf(z, 0, 1);
+}
+
+/** Quantile of the standard normal distribution; infinite at 0 and 1. */
+export function normalQuantile(p: number): number {
+  return normalDistribution.quantile(p, 0, 1);
+}
 
 /** Two-sided p of a t statistic. */
 export function tTwoSided(t: number, df: number): number {

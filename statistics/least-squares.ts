@@ -34,7 +34,43 @@ export interface LeastSquares {
 }
 
 /** As R's lm: a column whose part outside the others is smaller than this share of it adds nothing. */
-const RANK_TOLERANCE = 1e-7;
+export const RANK_TOLERANCE = 1e-7;
+
+/** @throws StatisticsError NOT_FINITE, TOO_FEW or CONSTANT naming the column */
+function checkColumn({ name, values }: Term, n: number): void {
+  if (values.length !== n) throw new RangeError(`${name} has ${values.length} values, not ${n}`);
+  requireFinite(values, 2, name);
+  if (isConstant(values)) throw new StatisticsError('CONSTANT', `${name} does not vary`);
+}
+
+/** QR of columns that were centred and scaled to unit length. */
+export interface CentredQr {
+  readonly means: readonly number[];
+  /** Lengths of the centred columns. */
+  readonly norms: readonly number[];
+  /** Orthonormal basis, a column per term. */
+  readonly orthogonal: Matrix;
+  /** Upper triangular, a row and a column per term. */
+  readonly upper: Matrix;
+}
+
+/**
+ * @param n subjects  @throws StatisticsError CONSTANT or RANK_DEFICIENT naming the column; NOT_FINITE
+ */
+export function centredQr(terms: readonly Term[], n: number): CentredQr {
+  for (const term of terms) checkColumn(term, n);
+  const means = terms.map(({ values }) => mean(values));
+  const norms = terms.map(({ values }) => Math.sqrt(sumOfSquares(values)));
+  const x = new Matrix(n, terms.length);
+  for (let j = 0; j < terms.length; j++)
+    for (let i = 0; i < n; i++) x.set(i, j, (terms[j].values[i] - means[j]) / norms[j]);
+  const qr = new QrDecomposition(x);
+  const upper = qr.upperTriangularMatrix;
+  for (let j = 0; j < terms.length; j++)
+    if (!(Math.abs(upper.get(j, j)) > RANK_TOLERANCE))
+      throw new StatisticsError('RANK_DEFICIENT', `${terms[j].name} is a combination of the other terms`);
+  return { means, norms, orthogonal: qr.orthogonalMatrix, upper };
+}
 
 /**
  * A refinement multiplies the error by about 1e-16 times the condition number, which RANK_TOLERANCE keeps under some
@@ -55,23 +91,8 @@ export function leastSquares(outcome: Term, terms: readonly Term[]): LeastSquare
   const df = n - k - 1;
   if (df < 1)
     throw new StatisticsError('TOO_FEW', `${n} subjects cannot estimate ${k + 1} coefficients and an error`);
-  for (const { name, values } of [outcome, ...terms]) {
-    if (values.length !== n) throw new RangeError(`leastSquares: ${name} has another length`);
-    requireFinite(values, 2, name);
-    if (isConstant(values)) throw new StatisticsError('CONSTANT', `${name} does not vary`);
-  }
-
-  const means = terms.map(({ values }) => mean(values));
-  const norms = terms.map(({ values }) => Math.sqrt(sumOfSquares(values)));
-  const x = new Matrix(n, k);
-  for (let j = 0; j < k; j++)
-    for (let i = 0; i < n; i++) x.set(i, j, (terms[j].values[i] - means[j]) / norms[j]);
-  const qr = new QrDecomposition(x);
-  const upper = qr.upperTriangularMatrix;
-  for (let j = 0; j < k; j++)
-    if (!(Math.abs(upper.get(j, j)) > RANK_TOLERANCE))
-      throw new StatisticsError('RANK_DEFICIENT', `${terms[j].name} is a combination of the other terms`);
-  const q = qr.orthogonalMatrix;
+  checkColumn(outcome, n);
+  const { means, norms, orthogonal: q, upper } = centredQr(terms, n);
   const inverse = solve(upper, Matrix.eye(k));
 
   const slopes = inverse.mmul(q.transpose());

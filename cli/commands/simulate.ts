@@ -5,6 +5,7 @@ import { CommandError, EXIT } from '../exit-codes.ts';
 import { integer, JSON_OPTION } from '../options.ts';
 import { output } from '../output.ts';
 import { simulateStudy } from '../simulated-study.ts';
+import { simulateTable } from '../simulated-table.ts';
 
 interface Options {
   seed: number;
@@ -19,6 +20,8 @@ interface Options {
   eddyCurrents?: number;
   susceptibility?: number;
   truthMaps?: boolean;
+  participantsOnly?: boolean;
+  effects: boolean;
   json?: boolean;
 }
 
@@ -41,10 +44,15 @@ export function register(program: Command): void {
     .option('--eddy-currents <scale>', 'eddy currents; 1 is usual, 0 is none', Number)
     .option('--susceptibility <scale>', 'susceptibility distortion; 1 is usual, 0 is none', Number)
     .option('--truth-maps', 'also write true fields, masks and tensor maps')
+    .option(
+      '--participants-only',
+      'no images: participants.tsv, roi_md.tsv, and plan.json with the analysis and the truth',
+    )
+    .option('--no-effects', 'with --participants-only: treatment does nothing, no score goes with dMD')
     .addOption(JSON_OPTION())
     .addHelpText(
       'after',
-      '\nExamples:\n  delta-md simulate ./trial\n  delta-md simulate ./trial --vehicle 31 --ketamine 67 --voxel-size 2 --directions 30 --b0s 4\n  delta-md run ./trial/study.yaml\n\nExit codes: 0 done, 2 bad input',
+      '\nExamples:\n  delta-md simulate ./trial\n  delta-md simulate ./trial --vehicle 31 --ketamine 67 --voxel-size 2 --directions 30 --b0s 4\n  delta-md run ./trial/study.yaml\n  delta-md simulate ./table --participants-only --vehicle 31 --ketamine 67\n\nExit codes: 0 done, 2 bad input',
     )
     .action(async (folder: string, options: Options) => {
       const out = output(options.json);
@@ -52,6 +60,16 @@ export function register(program: Command): void {
       const { snr, motion, eddyCurrents, susceptibility } = options;
       const given = <T extends object>(values: T) =>
         Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
+      if (options.participantsOnly) {
+        const { seed, vehicle, ketamine, effects } = options;
+        const n = { reference: vehicle, treatment: ketamine };
+        const table = await simulateTable(resolve(folder), { seed, n, effects });
+        out.say(`Analysis and truth: ${table.plan}`);
+        out.result(table);
+        return;
+      }
+      if (!options.effects)
+        throw new CommandError('--no-effects goes with --participants-only', EXIT.badInput);
       try {
         const study = await simulateStudy(
           resolve(folder),

@@ -55,3 +55,16 @@ export function keeps({ value, bound }: Figure): boolean {
 export function shown(value: number): string {
   return Number.isFinite(value) ? Number(value.toPrecision(4)).toString() : 'none';
 }
+
+/** A figure as a row of the printed table. */
+export function line(figure: Figure): string {
+  const { what, value, unit, bound, fsl } = figure;
+  const limit = 'atLeast' in bound ? `>= ${shown(bound.atLeast)}` : `<= ${shown(bound.atMost)}`;
+  return [
+    keeps(figure) ? 'pass' : 'FAIL',
+    what.padEnd(72),
+    `${shown(value)} ${unit}`.padStart(16),
+    limit.padStart(12),
+    fsl === undefined ? '' : `FSL ${shown(fsl)}`,
+  ].join('  ');
+}

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Figure, type Group, keeps, type Laboratory, shown } from './figure.ts';
+import { type Figure, type Group, keeps, type Laboratory, line } from './figure.ts';
 import { groups } from './groups.ts';
 import { validationPage } from './page.ts';
 import { runTool } from './run-tool.ts';
@@ -10,18 +10,6 @@ import { runTool } from './run-tool.ts';
 const ROOT = resolve('delta-md-accuracy');
 const PICTURES = resolve('docs/images/validation');
 const SHARED = resolve(process.env['DELTA_MD_SHARED'] ?? '../shared');
-
-function line(figure: Figure): string {
-  const { what, value, unit, bound, fsl } = figure;
-  const limit = 'atLeast' in bound ? `>= ${shown(bound.atLeast)}` : `<= ${shown(bound.atMost)}`;
-  return [
-    keeps(figure) ? 'pass' : 'FAIL',
-    what.padEnd(72),
-    `${shown(value)} ${unit}`.padStart(16),
-    limit.padStart(12),
-    fsl === undefined ? '' : `FSL ${shown(fsl)}`,
-  ].join('  ');
-}
 
 async function measure(group: Group): Promise<Figure[]> {
   const folder = join(ROOT, group.name);
