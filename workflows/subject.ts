@@ -6,6 +6,7 @@ import {
   setCurrentDetails,
   setHandler,
   setWorkflowOptions,
+  workflowInfo,
 } from '@temporalio/workflow';
 import type { SubjectSummary } from '../activities/index.ts';
 import { ARRIVED_SIGNAL, STEPS_QUERY } from '../pipeline/messages.ts';
@@ -28,8 +29,11 @@ export const stepsQuery = defineQuery<StepStatus[]>(STEPS_QUERY);
 /** Tells a waiting subject that its second session is there. */
 export const arrivedSignal = defineSignal(ARRIVED_SIGNAL);
 
-// Where workers have versions, all of a subject is made by one.
-setWorkflowOptions({ versioningBehavior: 'PINNED' }, subjectWorkflow);
+// Where workers have versions, all of a subject is made by one; where they have none, the server takes no such wish.
+setWorkflowOptions(
+  () => (workflowInfo().currentDeploymentVersion?.deploymentName ? { versioningBehavior: 'PINNED' } : {}),
+  subjectWorkflow,
+);
 export async function subjectWorkflow(input: SubjectInput): Promise<SubjectSummary> {
   const { plan, subject, anew, followupWithinDays } = input;
   let hasArrived = followupWithinDays === undefined;
