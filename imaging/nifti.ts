@@ -5,15 +5,15 @@
  */
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { constants, gunzip, gunzipSync, gzip } from 'node:zlib';
+import { constants, gunzip, gunzipSync } from 'node:zlib';
 import * as nifti from 'nifti-reader-js';
 import { determinant3, type Matrix4 } from './affine.ts';
 import { ImagingError } from './errors.ts';
+import { gzipBlocks } from './gzip.ts';
 import { type Grid, gridFromAffine, type Image, voxelCount } from './image.ts';
 import { qformAffine, quaternionOf } from './qform.ts';
 
 const gunzipAsync = promisify(gunzip);
-const gzipAsync = promisify(gzip);
 
 /** On-disk types this house writes. */
 export type StoredType = 'uint8' | 'int16' | 'int32' | 'float32' | 'float64';
@@ -287,13 +287,12 @@ export function encodeNifti(image: Image, options: WriteOptions = {}): Buffer {
  */
 export async function writeImage(path: string, image: Image, options: WriteOptions = {}): Promise<void> {
   const raw = encodeNifti(image, options);
-  // Level 1: these are intermediate files of noisy floats, where higher levels cost seconds and save a few per cent.
-  const bytes = path.endsWith('.gz') ? await gzipAsync(raw, { level: 1, chunkSize: 1 << 20 }) : raw;
+  const parts = path.endsWith('.gz') ? await gzipBlocks(raw) : [raw];
   const aside = `${path}.${process.pid}.part`;
   try {
     const file = await open(aside, 'w');
     try {
-      await file.writeFile(bytes);
+      for (const part of parts) await file.writeFile(part);
       await file.sync();
     } finally {
       await file.close();

@@ -204,8 +204,10 @@ the phantom weighted by the gradient that the head saw and lit by the coil's sen
 Its floor is the residual of the same noisy volumes resampled once with the true movement, eddy-current and susceptibility fields by the \
 same interpolation. For lost slices, ${100 * DROPPED} % of the weighted slices with ${FEWEST_VOXELS} or more voxels of brain are scaled to 0-30 %. \
 On the real scan (two sessions of 26 volumes at 3 mm) eddy has FSL's topup field and mask, and FSL's eddy 5.0.8, dtifit --wls with the \
-gradients as acquired (eddy 5.0.8 turns none) are the reference; with FSL's own parameters in our resampling the correlations are \
-0.992 (FA) and 0.97 (MD), which differs most in voxels of air at the mask's edge.`,
+gradients as acquired (eddy 5.0.8 turns none) are the reference; with FSL's own parameters in our resampling the correlations of session 1 are \
+0.996 (FA) and 0.987 (MD). eddy 5.0.8 takes the first weighted volume to lie where the b0 lay and aligns no shells: with its mean place \
+of each set in our parameters, FA of session 1 correlates by 0.977. What differs beyond that is displacement of single volumes along the phase encoding, 0.3 to 0.6 mm; on simulated \
+scans of this protocol ours errs by 0.1 mm.`,
   async measure(laboratory) {
     const { folder, run, say } = laboratory;
     const scan = await fullScan(join(folder, 'scan'));

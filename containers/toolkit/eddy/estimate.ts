@@ -9,6 +9,7 @@ import type { Directions } from './gp.ts';
 import {
   meanTerms,
   removeCommonDisplacement,
+  removeUnseenMovement,
   type SecondLevel,
   separateConstantFromMovement,
   separateFieldFromMovement,
@@ -104,6 +105,7 @@ async function estimateWeighted(
     });
     removeCommonDisplacement(series, weighted, own);
     separateFieldFromMovement(series, weighted, own, mean);
+    removeUnseenMovement(series, weighted, own);
     if (b0s.length === 0) continue;
     const b0 = meanB0(series, b0s, parameters, fwhm[fwhm.length - 1]);
     for (const [i, t] of weighted.entries()) parameters[t] = own[i];

@@ -88,3 +88,45 @@ export function robustLeastSquares(rows: readonly ArrayLike<number>[], b: ArrayL
   }
   return fit;
 }
+
+/** Mean of each column. */
+export const meanRow = (rows: readonly (readonly number[])[]) =>
+  rows[0].map((_, c) => rows.reduce((sum, row) => sum + row[c] / rows.length, 0));
+
+/** Values further from the median, in standard deviations, count as if they lay there: jumps of the head. */
+const JUMP = 2.5;
+/** Ratios of an effect's standard deviation to that of the noise, from no effect on. */
+const RATIOS = [0, 0.25, 0.5, 1, 2, 4, 8];
+
+/**
+ * Effect of `rows` on `values` beside a constant, as the mean of its posterior: effects ~ N(0, ratio^2 s^2), noise ~
+ * N(0, s^2), with the ratio that makes the values most likely (empirical Bayes; Morris 1983, J Am Stat Assoc 78:47).
+ * @returns a number per column of `rows`
+ */
+export function bayesianEffect(rows: readonly (readonly number[])[], values: readonly number[]): number[] {
+  const n = rows.length;
+  const middle = values.toSorted((a, b) => a - b)[n >> 1];
+  const spread = 1.4826 * values.map((v) => Math.abs(v - middle)).toSorted((a, b) => a - b)[n >> 1];
+  const clipped = values.map((v) => Math.max(-JUMP * spread, Math.min(JUMP * spread, v - middle)));
+  const [center, constant] = [meanRow(rows), clipped.reduce((sum, v) => sum + v / n, 0)];
+  const x = rows.map((row) => row.map((v, c) => v - center[c]));
+  const y = clipped.map((v) => v - constant);
+  let [best, most] = [center.map(() => 0), Number.NEGATIVE_INFINITY];
+  for (const ratio of RATIOS) {
+    const covariance = new Float64Array(n * n);
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j < n; j++)
+        covariance[i * n + j] =
+          (i === j ? 1 : 0) + ratio * ratio * x[i].reduce((sum, v, c) => sum + v * x[j][c], 0);
+    const l = cholesky(covariance, n);
+    if (!l) continue;
+    const solved = Float64Array.from(y);
+    choleskySolve(l, n, solved);
+    let likelihood = (-n / 2) * Math.log(y.reduce((sum, v, i) => sum + v * solved[i], 0));
+    for (let i = 0; i < n; i++) likelihood -= Math.log(l[i * n + i]);
+    if (!(likelihood > most)) continue;
+    most = likelihood;
+    best = center.map((_, c) => ratio * ratio * x.reduce((sum, row, i) => sum + row[c] * solved[i], 0));
+  }
+  return best;
+}

@@ -8,7 +8,8 @@
  *   so it is not eddy current, and is taken out.
  */
 import { phaseAxis, voxelsPerHz } from '../topup/distortion.ts';
-import { leastSquares, robustLeastSquares } from './linear.ts';
+import { sameRun } from './continuity.ts';
+import { bayesianEffect, leastSquares, meanRow, robustLeastSquares } from './linear.ts';
 import type { Points, Series } from './series.ts';
 import { FIELD_START, fieldTerms } from './warp.ts';
 
@@ -140,25 +141,67 @@ export function separateConstantFromMovement(series: Series, parameters: readonl
 }
 
 /**
- * Takes the displacement common to all volumes out of the field's terms: registration between them cannot see it, and what
- * does not follow the gradient is not eddy current. A field displaces opposite encodings in opposite ways; what
- * displaces them alike has opposite signs in the terms.
- * @param parameters of weighted volumes, changed in place
+ * Terms quadratic in a gradient, the same for it and its opposite, as contrast is. A displacement that follows them is
+ * next to invisible to registration between volumes: the predictions follow it, and the change of intensity that it makes
+ * at edges looks like contrast. With a dozen directions it errs by 0.2 mm so.
+ */
+function evenTerms([x, y, z]: readonly number[]): number[] {
+  return [x * x - y * y, z * z - (x * x + y * y + z * z) / 3, x * y, x * z, y * z];
+}
+
+/**
+ * Takes out of the field's terms what displaces opposite encodings alike: no field does, and registration between
+ * volumes does not see it where it is common to all of them or even in the gradient ({@link evenTerms}). A field
+ * displaces opposite encodings in opposite ways; what displaces them alike has opposite signs in the terms. With one
+ * encoding only what is common to all volumes is taken out, which does not follow the gradient as eddy currents do.
+ * @param parameters of weighted volumes, changed in place; volumes too few to tell keep what they have
  */
 export function removeCommonDisplacement(
   series: Series,
   members: readonly number[],
   parameters: readonly Float64Array[],
 ): void {
-  if (members.length < 10) return;
-  const signs = members.map((t) => Math.sign(voxelsPerHz(series.acquisitions[t])));
   const strongest = strongestOf(series, members);
-  const rows = members.map((t, i) => [...gradientOf(series, t, strongest), signs[i]]);
+  const gradients = members.map((t) => gradientOf(series, t, strongest));
+  const signs = members.map((t) => Math.sign(voxelsPerHz(series.acquisitions[t])));
+  const opposite = signs.some((sign) => sign !== signs[0]);
+  const common = gradients.map((g, i) => [1, ...(opposite ? evenTerms(g) : [])].map((v) => signs[i] * v));
+  const rows = common.map((terms, i) => [...terms, ...gradients[i]]);
+  if (rows.length < 2 * rows[0].length) return;
   for (let k = FIELD_START; k < parameters[0].length - 1; k++) {
-    const common = leastSquares(
+    const fit = leastSquares(
       rows,
       parameters.map((p) => p[k]),
-    )[3];
-    for (const [i, p] of parameters.entries()) p[k] -= common * signs[i];
+    );
+    for (const [i, p] of parameters.entries()) p[k] -= common[i].reduce((sum, v, c) => sum + v * fit[c], 0);
+  }
+}
+
+/**
+ * Takes out of the movement what registration between volumes does not see ({@link evenTerms}). A head does not know the
+ * gradient: it walks at random, with a drift, so what of its steps follows the gradient evenly is an error. How much of it
+ * there is, the steps tell themselves (see {@link bayesianEffect}): with many directions next to nothing.
+ * @param parameters of weighted volumes, changed in place; volumes too few to tell keep what they have
+ */
+export function removeUnseenMovement(
+  series: Series,
+  members: readonly number[],
+  parameters: readonly Float64Array[],
+): void {
+  const strongest = strongestOf(series, members);
+  const terms = members.map((t) => evenTerms(gradientOf(series, t, strongest)));
+  const mean = meanRow(terms);
+  const even = terms.map((row) => row.map((v, c) => v - mean[c]));
+  const later = [...members.keys()].filter(
+    (i) => i > 0 && sameRun(series.acquisitions[members[i]], series.acquisitions[members[i - 1]]),
+  );
+  if (later.length < 4 * mean.length) return;
+  const changes = later.map((i) => even[i].map((v, c) => v - even[i - 1][c]));
+  for (let k = 0; k < FIELD_START; k++) {
+    const effect = bayesianEffect(
+      changes,
+      later.map((i) => parameters[i][k] - parameters[i - 1][k]),
+    );
+    for (const [i, p] of parameters.entries()) p[k] -= even[i].reduce((sum, v, c) => sum + v * effect[c], 0);
   }
 }
