@@ -7,7 +7,10 @@ export const studyArgument = () => new Argument('<study>', 'study file (YAML); d
 export const workDirOption = () =>
   new Option('-w, --work-dir <folder>', 'scratch folder, instead of the one the study file names');
 export const temporalOption = () =>
-  new Option('--temporal-address <host:port>', 'Temporal server to use').env('TEMPORAL_ADDRESS');
+  new Option('--temporal-address <host:port>', 'Temporal server to use; TEMPORAL_TLS_* variables secure it')
+    .env('TEMPORAL_ADDRESS')
+    // The variables that secure a connection belong to the address of the environment (cli/temporal/tls.ts).
+    .argParser((address) => (process.env['TEMPORAL_ADDRESS'] = address));
 
 /** A whole number above 0. */
 export function integer(text: string): number {

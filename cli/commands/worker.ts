@@ -4,7 +4,15 @@ import { CommandError, EXIT } from '../exit-codes.ts';
 import { integer, temporalOption } from '../options.ts';
 import { DEFAULT_ADDRESS } from '../temporal/connect.ts';
 import { answers } from '../temporal/embedded.ts';
-import { installLog, startWorker } from '../temporal/worker.ts';
+import { serveHealth } from '../temporal/health.ts';
+import { howSecured } from '../temporal/tls.ts';
+import { installLog, type RunningWorker, startWorker } from '../temporal/worker.ts';
+
+interface Options {
+  temporalAddress?: string;
+  nCpus?: number;
+  healthPort?: number;
+}
 
 export function register(program: Command): void {
   program
@@ -14,18 +22,32 @@ export function register(program: Command): void {
     )
     .addOption(temporalOption())
     .option('--n-cpus <n>', 'steps at the same time (default: all cores)', integer)
+    .option(
+      '--health-port <port>',
+      'serve /healthz (200 while the server sees this worker poll) and /livez (200 while it has not failed)',
+      integer,
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  delta-md worker --temporal-address temporal.lab:7233 --n-cpus 16\n\nExit codes: 0 stopped, 3 no server answers',
     )
-    .action(async ({ temporalAddress, nCpus }: { temporalAddress?: string; nCpus?: number }) => {
+    .action(async ({ temporalAddress, nCpus, healthPort }: Options) => {
       const address = temporalAddress ?? DEFAULT_ADDRESS;
       if (!(await answers(address, 5)))
-        throw new CommandError(`No Temporal server answers at ${address}.`, EXIT.infrastructure);
+        throw new CommandError(
+          `No Temporal server answers at ${address} ${howSecured(address)}.`,
+          EXIT.infrastructure,
+        );
       const log = installLog();
-      const worker = await startWorker(address, nCpus ?? cpus().length);
+      let worker: RunningWorker | undefined;
+      if (healthPort)
+        await serveHealth(
+          healthPort,
+          async () => worker?.health() ?? { state: 'INITIALIZED', polling: false },
+        );
+      worker = await startWorker(address, nCpus ?? cpus().length);
       log.info({ address }, 'worker started');
-      const stop = () => void worker.stop();
+      const stop = () => void worker?.stop();
       process.once('SIGINT', stop).once('SIGTERM', stop);
       await worker.stopped;
     });

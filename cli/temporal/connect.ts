@@ -5,7 +5,9 @@
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { CommandError, EXIT } from '../exit-codes.ts';
+import { dataConverter } from './codec.ts';
 import { answers, NAMESPACE, runningServer } from './embedded.ts';
+import { connectionOptions, howSecured } from './tls.ts';
 
 export const TASK_QUEUE = 'delta-md';
 export const DEFAULT_ADDRESS = '127.0.0.1:7233';
@@ -24,7 +26,7 @@ export async function findServer(
   if (explicit) {
     if (await answers(explicit, 5)) return { address: explicit };
     throw new CommandError(
-      `No Temporal server answers at ${explicit}. Start one (delta-md dev), or leave the address out.`,
+      `No Temporal server answers at ${explicit} ${howSecured(explicit)}. Start one (delta-md dev), or leave the address out.`,
       EXIT.infrastructure,
     );
   }
@@ -58,7 +60,11 @@ export async function hasWorker(client: Client): Promise<boolean> {
 }
 
 export async function connect(address: string): Promise<Client> {
-  return new Client({ connection: await Connection.connect({ address }), namespace: NAMESPACE });
+  return new Client({
+    connection: await Connection.connect(connectionOptions(address)),
+    namespace: NAMESPACE,
+    dataConverter: dataConverter(),
+  });
 }
 
 /** A client for a study's running server. @throws CommandError when there is none */

@@ -2,7 +2,6 @@
 import { mkdirSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import {
   DefaultLogger,
   makeTelemetryFilterString,
@@ -14,8 +13,11 @@ import pino from 'pino';
 import { createActivities } from '../../activities/index.ts';
 import { FailureInterceptor } from '../../activities/interceptor.ts';
 import { VERSION } from '../version.ts';
+import { dataConverter, workflowBundle } from './codec.ts';
 import { TASK_QUEUE } from './connect.ts';
 import { NAMESPACE } from './embedded.ts';
+import { isPolling, type PollerHealth } from './health.ts';
+import { connectionOptions } from './tls.ts';
 
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
@@ -38,6 +40,7 @@ export interface RunningWorker {
   /** Settles when the worker has stopped; rejects when it failed. */
   readonly stopped: Promise<void>;
   stop(): Promise<void>;
+  health(): Promise<PollerHealth>;
 }
 
 /**
@@ -45,12 +48,13 @@ export interface RunningWorker {
  * @param nCpus steps that run at the same time
  */
 export async function startWorker(address: string, nCpus = cpus().length): Promise<RunningWorker> {
-  const connection = await NativeConnection.connect({ address });
+  const connection = await NativeConnection.connect(connectionOptions(address));
   const worker = await Worker.create({
     connection,
     namespace: NAMESPACE,
     taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url)) },
+    workflowBundle: workflowBundle(),
+    dataConverter: dataConverter(),
     activities: createActivities(VERSION),
     interceptors: { activity: [(context) => ({ inbound: new FailureInterceptor(context) })] },
     maxConcurrentActivityTaskExecutions: nCpus,
@@ -65,6 +69,10 @@ export async function startWorker(address: string, nCpus = cpus().length): Promi
   const stopped = worker.run().finally(() => connection.close());
   return {
     stopped,
+    health: async () => ({
+      state: worker.getState(),
+      polling: await isPolling(connection, worker.options.identity),
+    }),
     async stop() {
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await stopped;
