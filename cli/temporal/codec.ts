@@ -10,7 +10,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 import { CommandError, EXIT } from '../exit-codes.ts';
 
 const CIPHER = 'aes-256-gcm';
@@ -23,8 +23,12 @@ const text = new TextDecoder();
 const bytes = new TextEncoder();
 
 /** A payload that cannot be decrypted with the keys at hand. */
-export class PayloadKeyError extends Error {
+export class PayloadKeyError extends CommandError {
   override name = 'PayloadKeyError';
+
+  constructor(message: string) {
+    super(message, EXIT.badInput);
+  }
 }
 
 /** Says which key it is and nothing about it: the first 8 hex digits of its SHA-256. */
@@ -72,7 +76,7 @@ export class EncryptionCodec implements PayloadCodec {
 function encrypt(payload: Payload, id: string, key: Buffer): Payload {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(CIPHER, key, nonce);
-  const plain = temporal.api.common.v1.Payload.encode(payload).finish();
+  const plain = proto.temporal.api.common.v1.Payload.encode(payload).finish();
   const data = Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
   return { metadata: { encoding: bytes.encode(ENCODING), 'encryption-key-id': bytes.encode(id) }, data };
 }
@@ -82,7 +86,7 @@ function decrypt({ data }: Payload, id: string, key: Buffer): Payload {
   try {
     const decipher = createDecipheriv(CIPHER, key, sealed.subarray(0, NONCE_BYTES));
     decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
-    return temporal.api.common.v1.Payload.decode(
+    return proto.temporal.api.common.v1.Payload.decode(
       Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]),
     );
   } catch (error) {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EncryptionCodec, keyId, PayloadKeyError, readKeys } from '../../cli/temporal/codec.ts';
 import { serveCodec } from '../../cli/temporal/codec-server.ts';
@@ -35,8 +35,13 @@ describe('payload encryption', () => {
     const data = Buffer.from((await encrypted()).data!);
     const decipher = createDecipheriv('aes-256-gcm', KEY, data.subarray(0, 12));
     decipher.setAuthTag(data.subarray(data.length - 16));
-    const proto = Buffer.concat([decipher.update(data.subarray(12, data.length - 16)), decipher.final()]);
-    expect(defaultPayloadConverter.fromPayload(temporal.api.common.v1.Payload.decode(proto))).toEqual(SECRET);
+    const plainBytes = Buffer.concat([
+      decipher.update(data.subarray(12, data.length - 16)),
+      decipher.final(),
+    ]);
+    expect(
+      defaultPayloadConverter.fromPayload(proto.temporal.api.common.v1.Payload.decode(plainBytes)),
+    ).toEqual(SECRET);
   });
 
   it('never uses a nonce twice', async () => {
