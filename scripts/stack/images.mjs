@@ -41,8 +41,14 @@ export async function pullPublic(say) {
   return true;
 }
 
-async function docker(...words) {
-  await execa('docker', words, { stdout: 'ignore', stderr: ['inherit'], env: { DOCKER_BUILDKIT: '0' } });
+/** On the host's network: registries of packages are reached as from this machine, proxies and all. */
+async function build(image, say, ...words) {
+  say(`Building ${image} ...`);
+  await execa('docker', ['build', '--network', 'host', '--tag', image, ...words], {
+    stdout: 'ignore',
+    stderr: ['inherit'],
+    env: { DOCKER_BUILDKIT: '0' },
+  });
 }
 
 /** A small Debian, without a registry of images. */
@@ -135,8 +141,7 @@ async function standIns(say) {
   await cp('containers/stack', context, { recursive: true });
   const target = async (stage) => {
     const image = `delta-md-stack/${stage}:local`;
-    say(`Building ${image} ...`);
-    await docker('build', '--build-arg', `BASE=${base}`, '--target', stage, '--tag', image, context);
+    await build(image, say, '--build-arg', `BASE=${base}`, '--target', stage, context);
     return image;
   };
   const variables = {
@@ -152,8 +157,7 @@ async function standIns(say) {
 export async function images(local, say) {
   const { variables, base } = local ? await standIns(say) : { variables: {}, base: undefined };
   const worker = 'delta-md-stack/worker:local';
-  say(`Building ${worker} ...`);
   const onBase = base ? ['--build-arg', `BASE=${base}`] : [];
-  await docker('build', '--file', 'containers/worker/Dockerfile', ...onBase, '--tag', worker, '.');
+  await build(worker, say, '--file', 'containers/worker/Dockerfile', ...onBase, '.');
   return { ...variables, WORKER_IMAGE: worker };
 }

@@ -23,8 +23,8 @@ async function stored(study: Study): Promise<Buffer> {
   return Buffer.concat(await Promise.all(files.map((name) => readFile(join(folder, name)))));
 }
 
-/** Paths, columns of the participants' table, what a failed tool said. */
-const SECRETS = ['Studie für Ärzte/study.yaml', 'madrs_pre', 'this series cannot be corrected'];
+/** Where the study lies, and what a failed tool said. */
+const SECRETS = ['Studie für Ärzte/study.yaml', 'this series cannot be corrected'];
 
 async function failingStudy(): Promise<Study> {
   const study = await makeStudy(2);
