@@ -103,7 +103,7 @@ describe.skipIf(!PROGRAM)('the production stack', () => {
     expect(made.code, made.stderr).toBe(0);
     study = JSON.parse(made.stdout).study;
     Object.assign(process.env, {
-      TEMPORAL_ADDRESS: `127.0.0.1:${env['TEMPORAL_PORT']}`,
+      TEMPORAL_ADDRESS: `localhost:${env['TEMPORAL_PORT']}`,
       TEMPORAL_TLS_CLIENT_CERT_PATH: join(secrets, 'client', 'client.pem'),
       TEMPORAL_TLS_CLIENT_KEY_PATH: join(secrets, 'client', 'client.key'),
       TEMPORAL_TLS_SERVER_CA_CERT_PATH: join(secrets, 'client', 'ca.pem'),
