@@ -44,11 +44,7 @@ export async function pullPublic(say) {
 /** On the host's network: registries of packages are reached as from this machine, proxies and all. */
 async function build(image, say, ...words) {
   say(`Building ${image} ...`);
-  await execa('docker', ['build', '--network', 'host', '--tag', image, ...words], {
-    stdout: 'ignore',
-    stderr: ['inherit'],
-    env: { DOCKER_BUILDKIT: '0' },
-  });
+  await execa('docker', ['build', '--network', 'host', '--tag', image, ...words]);
 }
 
 /** A small Debian, without a registry of images. */
