@@ -14,6 +14,7 @@ const COMMANDS: Readonly<
   doctor: ['what this machine has and lacks', () => import('./commands/doctor.ts')],
   dev: ['embedded Temporal and a worker, until stopped', () => import('./commands/dev.ts')],
   worker: ['run steps for a Temporal server', () => import('./commands/worker.ts')],
+  'codec-server': ['show encrypted payloads in the UI', () => import('./commands/codec-server.ts')],
   run: ['process a cohort, then statistics and report', () => import('./commands/run.ts')],
   status: ['how far a cohort is', () => import('./commands/status.ts')],
   retry: ['process failed subjects again', () => import('./commands/retry.ts')],

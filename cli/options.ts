@@ -9,7 +9,10 @@ export const studyArgument = () => new Argument('<study>', 'study file (YAML); d
 export const workDirOption = () =>
   new Option('-w, --work-dir <folder>', 'scratch folder, instead of the one the study file names');
 export const temporalOption = () =>
-  new Option('--temporal-address <host:port>', 'Temporal server to use').env('TEMPORAL_ADDRESS');
+  new Option('--temporal-address <host:port>', 'Temporal server to use; TEMPORAL_TLS_* variables secure it')
+    .env('TEMPORAL_ADDRESS')
+    // The variables that secure a connection belong to the address of the environment (cli/temporal/tls.ts).
+    .argParser((address) => (process.env['TEMPORAL_ADDRESS'] = address));
 
 export const cpusOption = () =>
   new Option('--n-cpus <n>', 'cores that steps may use together (default: all)').argParser(integer);

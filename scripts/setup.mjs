@@ -8,9 +8,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
-const [major, minor] = process.versions.node.split('.').map(Number);
-if (major < 20 || (major === 20 && minor < 15)) {
-  console.error(`delta-md needs Node.js 20.15 or later; this is ${process.version}.`);
+if (Number(process.versions.node.split('.')[0]) < 20) {
+  console.error(`delta-md needs Node.js 20 or later; this is ${process.version}.`);
   process.exit(3);
 }
 

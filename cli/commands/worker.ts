@@ -5,6 +5,7 @@ import {
   type CapacityOptions,
   capacityOf,
   cpusOption,
+  integer,
   memoryOption,
   metricsPortOption,
   temporalOption,
@@ -13,7 +14,9 @@ import {
 import { connect, DEFAULT_ADDRESS } from '../temporal/connect.ts';
 import { makeCurrent } from '../temporal/deployment.ts';
 import { answers } from '../temporal/embedded.ts';
-import { installLog, startWorker } from '../temporal/worker.ts';
+import { serveHealth } from '../temporal/health.ts';
+import { howSecured } from '../temporal/tls.ts';
+import { installLog, type RunningWorker, startWorker } from '../temporal/worker.ts';
 
 /** Long enough for most steps of the built-in tools; what has not ended by then begins anew on another worker. */
 const GRACE_SECONDS = 60;
@@ -22,6 +25,7 @@ interface Options extends CapacityOptions {
   readonly temporalAddress?: string;
   readonly classes?: ResourceClass[];
   readonly metricsPort?: number;
+  readonly healthPort?: number;
   readonly grace: number;
   readonly buildId?: string;
   readonly makeCurrent?: boolean;
@@ -54,6 +58,11 @@ export function register(program: Command): void {
       'version of this worker: subjects end on the version that started them, cohorts go on with the current one (Worker Deployments). Name all workers of a server, or none',
     )
     .option('--make-current', 'new work goes to this version from now on; needs --build-id')
+    .option(
+      '--health-port <port>',
+      'serve /healthz (200 while the server sees this worker poll) and /livez (200 while it has not failed)',
+      integer,
+    )
     .addHelpText(
       'after',
       `
@@ -72,20 +81,30 @@ Exit codes: 0 stopped, 3 no server answers`,
         buildId,
         makeCurrent: isCurrent,
         metricsPort,
+        healthPort,
         ...capacity
       }: Options) => {
         if (isCurrent && buildId === undefined)
           throw new CommandError('--make-current needs --build-id.', EXIT.badInput);
         const address = temporalAddress ?? DEFAULT_ADDRESS;
         if (!(await answers(address, 5)))
-          throw new CommandError(`No Temporal server answers at ${address}.`, EXIT.infrastructure);
+          throw new CommandError(
+            `No Temporal server answers at ${address} ${howSecured(address)}.`,
+            EXIT.infrastructure,
+          );
         const log = installLog(undefined, metricsPort);
-        const worker = await startWorker(address, {
+        let worker: RunningWorker | undefined;
+        if (healthPort !== undefined)
+          await serveHealth(
+            healthPort,
+            async () => worker?.health() ?? { state: 'INITIALIZED', polling: false },
+          );
+        const running = (worker = await startWorker(address, {
           capacity: capacityOf(capacity),
           classes,
           graceSeconds: grace,
           buildId,
-        });
+        }));
         if (buildId !== undefined && isCurrent) {
           const client = await connect(address);
           await makeCurrent(client, buildId).finally(() => client.connection.close());
@@ -93,13 +112,13 @@ Exit codes: 0 stopped, 3 no server answers`,
         log.info({ address, classes, buildId }, 'worker started');
         let told = false;
         const stop = () => {
-          if (told) return worker.hurry();
+          if (told) return running.hurry();
           told = true;
           log.info({ grace }, 'stopping: takes no further step, waits for the running ones');
-          void worker.stop();
+          void running.stop();
         };
         process.on('SIGINT', stop).on('SIGTERM', stop);
-        await worker.stopped;
+        await running.stopped;
       },
     );
 }

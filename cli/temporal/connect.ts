@@ -5,7 +5,9 @@
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { CommandError, EXIT } from '../exit-codes.ts';
+import { dataConverter } from './codec.ts';
 import { answers, NAMESPACE, runningServer } from './embedded.ts';
+import { connectionOptions, howSecured } from './tls.ts';
 import { tracing } from './tracing.ts';
 
 export const TASK_QUEUE = 'delta-md';
@@ -25,7 +27,7 @@ export async function findServer(
   if (explicit) {
     if (await answers(explicit, 5)) return { address: explicit };
     throw new CommandError(
-      `No Temporal server answers at ${explicit}. Start one (delta-md dev), or leave the address out.`,
+      `No Temporal server answers at ${explicit} ${howSecured(explicit)}. Start one (delta-md dev), or leave the address out.`,
       EXIT.infrastructure,
     );
   }
@@ -61,8 +63,9 @@ export async function hasWorker(client: Client): Promise<boolean> {
 export async function connect(address: string): Promise<Client> {
   const traces = await tracing();
   return new Client({
-    connection: await Connection.connect({ address }),
+    connection: await Connection.connect(connectionOptions(address)),
     namespace: NAMESPACE,
+    dataConverter: dataConverter(),
     interceptors: { workflow: traces ? [traces.client] : [] },
   });
 }

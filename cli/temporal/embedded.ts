@@ -11,8 +11,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { placeWhole } from '../../activities/whole-file.ts';
 import { findCli } from './find-cli.ts';
+import { connectionOptions } from './tls.ts';
 
-export const NAMESPACE = 'default';
+export const NAMESPACE = process.env['TEMPORAL_NAMESPACE'] || 'default';
 
 /** Where a running embedded server can be reached; kept in `<folder>/server.json`. */
 export interface ServerAddress {
@@ -56,8 +57,9 @@ async function freePort(preferred: number): Promise<number> {
 
 /** True when a Temporal server answers at the address within `seconds`. */
 export async function answers(address: string, seconds = 1): Promise<boolean> {
+  const options = connectionOptions(address);
   try {
-    const connection = await Connection.connect({ address, connectTimeout: seconds * 1000 });
+    const connection = await Connection.connect({ ...options, connectTimeout: seconds * 1000 });
     await connection.workflowService.getSystemInfo({});
     await connection.close();
     return true;
@@ -174,6 +176,7 @@ export class EmbeddedTemporal {
         this.#cli,
         [
           ...['server', 'start-dev', '--ip', '127.0.0.1', '--log-level', 'warn'],
+          ...['--namespace', NAMESPACE],
           ...['--port', `${this.#ports.grpc}`, '--ui-port', `${this.#ports.ui}`],
           // Studies that share workers take turns (fairness keys), the urgent ones first (priorities).
           ...['--dynamic-config-value', 'matching.useNewMatcher=true'],

@@ -6,8 +6,8 @@ import { CommandError, EXIT } from '../exit-codes.ts';
 
 /** temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD */
 const KEYWORD = 2;
-/** A server answers for new attributes after its caches have noticed them. */
-const NOTICE_SECONDS = 15;
+/** A server takes new attributes once its caches have noticed them; it lists them before. */
+const NOTICE_SECONDS = 60;
 
 async function missing({ operatorService }: Connection, namespace: string): Promise<string[]> {
   const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
@@ -31,10 +31,15 @@ export async function registerSearchAttributes(connection: Connection, namespace
         EXIT.infrastructure,
       );
   }
-  for (
-    let waited = 0;
-    waited < NOTICE_SECONDS && (await missing(connection, namespace)).length > 0;
-    waited += 0.1
-  )
-    await sleep(100);
+  const until = Date.now() + NOTICE_SECONDS * 1000;
+  while (Date.now() < until && !(await areNoticed(connection, namespace, names))) await sleep(200);
+}
+
+/** True when the server's frontend, asked for workflows by these attributes, knows what is meant. */
+async function areNoticed(connection: Connection, namespace: string, names: string[]): Promise<boolean> {
+  const query = names.map((name) => `${name} = 'none'`).join(' OR ');
+  return connection.workflowService.countWorkflowExecutions({ namespace, query }).then(
+    () => true,
+    () => false,
+  );
 }

@@ -1,7 +1,6 @@
 /** A worker: polls the task queues, runs workflows and activities, and stops cleanly. */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import {
   DefaultLogger,
   makeTelemetryFilterString,
@@ -17,14 +16,15 @@ import { FailureCounter, measureFor } from '../../activities/telemetry.ts';
 import { DeltaMdError } from '../../pipeline/failures.ts';
 import { queueOf, type ResourceClass } from '../../pipeline/resources.ts';
 import { VERSION } from '../version.ts';
+import { dataConverter, workflowBundle } from './codec.ts';
 import { TASK_QUEUE } from './connect.ts';
 import { deploymentOf } from './deployment.ts';
 import { NAMESPACE } from './embedded.ts';
+import { isPolling, type PollerHealth } from './health.ts';
 import { prometheus } from './metrics.ts';
 import { slotsFor } from './slots.ts';
+import { connectionOptions } from './tls.ts';
 import { NO_SPANS, tracing } from './tracing.ts';
-
-const WORKFLOW_BUNDLE = fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url));
 
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
@@ -57,6 +57,7 @@ export interface RunningWorker {
   stop(): Promise<void>;
   /** Ends the grace: running tools are ended at once, their steps begin anew elsewhere. */
   hurry(): void;
+  health(): Promise<PollerHealth>;
 }
 
 export interface WorkerSettings {
@@ -82,7 +83,7 @@ export async function startWorker(
   address: string,
   { capacity = {}, classes = DEFAULT_CLASSES, graceSeconds = 0, buildId }: WorkerSettings = {},
 ): Promise<RunningWorker> {
-  const connection = await NativeConnection.connect({ address });
+  const connection = await NativeConnection.connect(connectionOptions(address));
   const traces = await tracing((message) => Runtime.instance().logger.warn(`OpenTelemetry: ${message}`));
   const admission = new Admission({ ...hostCapacity(), ...capacity });
   const hurry = new AbortController();
@@ -94,7 +95,8 @@ export async function startWorker(
         connection,
         namespace: NAMESPACE,
         taskQueue: queueOf(TASK_QUEUE, resourceClass),
-        ...(resourceClass === 'light' ? { workflowBundle: { codePath: WORKFLOW_BUNDLE } } : {}),
+        ...(resourceClass === 'light' ? { workflowBundle: workflowBundle() } : {}),
+        dataConverter: dataConverter(),
         activities,
         interceptors: {
           activity: [
@@ -137,6 +139,15 @@ export async function startWorker(
     .finally(() => connection.close());
   return {
     stopped,
+    async health() {
+      // All or none of its pollers run; the first speaks for them.
+      const [{ options }] = workers;
+      const stopping = workers.find((worker) => worker.getState() !== 'RUNNING');
+      return {
+        state: (stopping ?? workers[0]).getState(),
+        polling: await isPolling(connection, options.identity, options.taskQueue, classes[0]),
+      };
+    },
     async stop() {
       shutDown();
       await stopped;

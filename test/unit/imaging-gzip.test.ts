@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { gunzipSync, inflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { gzipBlocks } from '../../imaging/gzip.ts';
+import { crcByTable, gzipBlocks } from '../../imaging/gzip.ts';
 
 const MIB = 2 ** 20;
 
@@ -29,6 +29,11 @@ describe('gzip in blocks', () => {
     const data = bytes(2.5 * MIB);
     const member = Buffer.concat(await gzipBlocks(data));
     expect(execFileSync('gzip', ['-dc'], { input: member, maxBuffer: 8 * MIB }).equals(data)).toBe(true);
+  });
+
+  it('checks by CRC-32 as zlib does, where Node has none of its own, too', () => {
+    expect(crcByTable(Buffer.from('123456789'))).toBe(0xcbf43926);
+    expect(crcByTable(Buffer.alloc(0))).toBe(0);
   });
 
   it('equal data give equal bytes', async () => {
