@@ -31,6 +31,7 @@ export interface StepRecord {
   readonly started: string;
   readonly seconds: number;
   readonly peakMemoryMiB?: number;
+  readonly cpuSeconds?: number;
   readonly exitCode: number;
 }
 

@@ -1,0 +1,156 @@
+/** Engines of the tests' own, so that they can be killed and their leftovers counted without disturbing another's. */
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type Docker from 'dockerode';
+import { connect, type EngineKind } from '../../containers/engine.ts';
+import { waitFor } from './harness.ts';
+
+/** An engine with a folder and a socket of its own. */
+export interface PrivateEngine {
+  readonly docker: Docker;
+  readonly socket: string;
+  /** Ends it without warning. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  /** Ends it and removes all it had. */
+  dispose(): Promise<void>;
+}
+
+export function isOnPath(program: string): boolean {
+  try {
+    execFileSync('which', [program], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Why an engine of this kind cannot be started by this user here; undefined when it can. */
+export function reasonAgainst(kind: EngineKind): string | undefined {
+  const program = kind === 'docker' ? 'dockerd' : 'podman';
+  if (!isOnPath(program)) return `${program} is not installed`;
+  if (process.getuid?.() !== 0) return `starting ${program} for a test needs root`;
+  return undefined;
+}
+
+/** runc and limits of its own also where Podman's defaults ask for more than a virtual machine's root may. */
+const CONTAINERS_CONF = `[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+`;
+
+export async function startEngine(kind: EngineKind): Promise<PrivateEngine> {
+  const folder = await mkdtemp(join(tmpdir(), `delta-md-${kind}-`));
+  const socket = join(folder, 'engine.sock');
+  const configuration = join(folder, 'containers.conf');
+  await writeFile(configuration, CONTAINERS_CONF);
+  const [program, args] =
+    kind === 'docker'
+      ? [
+          'dockerd',
+          [
+            `--host=unix://${socket}`,
+            `--data-root=${folder}/data`,
+            `--exec-root=${folder}/exec`,
+            `--pidfile=${folder}/pid`,
+            '--bridge=none',
+            '--iptables=false',
+            '--ip6tables=false',
+          ],
+        ]
+      : [
+          'podman',
+          [
+            `--root=${folder}/data`,
+            `--runroot=${folder}/run`,
+            `--tmpdir=${folder}/tmp`,
+            'system',
+            'service',
+            '--time=0',
+            `unix://${socket}`,
+          ],
+        ];
+  const docker = connect(kind, socket);
+  let pid: number | undefined;
+  const engine: PrivateEngine = {
+    docker,
+    socket,
+    async start() {
+      await rm(`${folder}/pid`, { force: true });
+      const log = openSync(`${folder}/log`, 'a');
+      const child = spawn(program, args, {
+        stdio: ['ignore', log, log],
+        env: { ...process.env, CONTAINERS_CONF: configuration },
+      });
+      closeSync(log);
+      pid = child.pid;
+      await waitFor(
+        () =>
+          docker.ping().then(
+            () => true,
+            () => false,
+          ),
+        async () => `${program} does not start: ${(await readFile(`${folder}/log`, 'utf8')).slice(-2000)}`,
+      );
+    },
+    async kill() {
+      if (pid) process.kill(pid, 'SIGKILL');
+      pid = undefined;
+      await waitFor(() =>
+        docker.ping().then(
+          () => false,
+          () => true,
+        ),
+      );
+    },
+    async dispose() {
+      for (const { Id } of await docker.listContainers({ all: true }))
+        await docker.getContainer(Id).remove({ force: true, v: true });
+      if (pid) {
+        const ending = pid;
+        process.kill(ending, 'SIGTERM');
+        await waitFor(async () => {
+          try {
+            process.kill(ending, 0);
+            return false;
+          } catch {
+            return true;
+          }
+        });
+      }
+      // A containerd whose dockerd was killed belongs to nobody.
+      const orphan = await readFile(`${folder}/exec/containerd/containerd.pid`, 'utf8').catch(() => '');
+      if (orphan.trim() !== '')
+        try {
+          process.kill(Number(orphan), 'SIGKILL');
+        } catch {
+          // It ended with its dockerd.
+        }
+      for (const line of (await readFile('/proc/mounts', 'utf8')).split('\n').reverse()) {
+        const target = line.split(' ')[1];
+        if (target?.startsWith(`${folder}/`)) execFileSync('umount', ['-l', target]);
+      }
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+  await engine.start();
+  return engine;
+}
+
+/** Names of all that an engine keeps: containers, volumes and networks. */
+export async function heldBy(docker: Docker): Promise<string[]> {
+  const containers = await docker.listContainers({ all: true });
+  const { Volumes } = await docker.listVolumes();
+  const networks = await docker.listNetworks();
+  return [
+    ...containers.map(({ Names }) => `container ${Names[0]}`),
+    ...(Volumes ?? []).map(({ Name }) => `volume ${Name}`),
+    ...networks.map(({ Name }) => `network ${Name}`),
+  ].sort();
+}
