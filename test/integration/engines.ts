@@ -1,7 +1,7 @@
 /** Engines of the tests' own, so that they can be killed and their leftovers counted without disturbing another's. */
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
@@ -34,6 +34,24 @@ export function reasonAgainst(kind: EngineKind): string | undefined {
   if (!isOnPath(program)) return `${program} is not installed`;
   if (process.getuid?.() !== 0) return `starting ${program} for a test needs root`;
   return undefined;
+}
+
+/** Processes of this machine whose command line holds a word, but for this test runner: pid -> command line. */
+export async function processesWith(word: string): Promise<Map<number, string>> {
+  const found = new Map<number, string>();
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (line.includes(word) && !line.includes('vitest')) found.set(Number(pid), line.replaceAll('\0', ' '));
+  }
+  return found;
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It is gone.
+  }
 }
 
 /** runc and limits of its own also where Podman's defaults ask for more than a virtual machine's root may. */
@@ -77,6 +95,11 @@ export async function startEngine(kind: EngineKind): Promise<PrivateEngine> {
           ],
         ];
   const docker = connect(kind, socket);
+  const isUp = () =>
+    docker.ping().then(
+      () => true,
+      () => false,
+    );
   let pid: number | undefined;
   const engine: PrivateEngine = {
     docker,
@@ -91,47 +114,31 @@ export async function startEngine(kind: EngineKind): Promise<PrivateEngine> {
       closeSync(log);
       pid = child.pid;
       await waitFor(
-        () =>
-          docker.ping().then(
-            () => true,
-            () => false,
-          ),
+        isUp,
         async () => `${program} does not start: ${(await readFile(`${folder}/log`, 'utf8')).slice(-2000)}`,
       );
     },
     async kill() {
-      if (pid) process.kill(pid, 'SIGKILL');
-      pid = undefined;
-      await waitFor(() =>
-        docker.ping().then(
-          () => false,
-          () => true,
-        ),
-      );
+      if (pid) kill(pid, 'SIGKILL');
+      // dockerd's containerd dies with it; a new dockerd that found it dying would wait for it in vain.
+      const containerd = `${folder}/exec/containerd/containerd.pid`;
+      const id = Number(await readFile(containerd, 'utf8').catch(() => '0'));
+      if (id > 1) kill(id, 'SIGKILL');
+      await rm(containerd, { force: true });
+      await waitFor(async () => !(await isUp()));
     },
     async dispose() {
-      for (const { Id } of await docker.listContainers({ all: true }))
-        await docker.getContainer(Id).remove({ force: true, v: true });
-      if (pid) {
-        const ending = pid;
-        process.kill(ending, 'SIGTERM');
-        await waitFor(async () => {
-          try {
-            process.kill(ending, 0);
-            return false;
-          } catch {
-            return true;
-          }
-        });
-      }
-      // A containerd whose dockerd was killed belongs to nobody.
-      const orphan = await readFile(`${folder}/exec/containerd/containerd.pid`, 'utf8').catch(() => '');
-      if (orphan.trim() !== '')
-        try {
-          process.kill(Number(orphan), 'SIGKILL');
-        } catch {
-          // It ended with its dockerd.
-        }
+      if (await isUp())
+        for (const { Id } of await docker.listContainers({ all: true }))
+          await docker.getContainer(Id).remove({ force: true, v: true });
+      if (pid) kill(pid, 'SIGTERM');
+      await waitFor(async () => !(await isUp()));
+      // What a killed engine left: containerd, shims.
+      await waitFor(async () => {
+        const left = await processesWith(folder);
+        for (const leftover of left.keys()) kill(leftover, 'SIGKILL');
+        return left.size === 0;
+      });
       for (const line of (await readFile('/proc/mounts', 'utf8')).split('\n').reverse()) {
         const target = line.split(' ')[1];
         if (target?.startsWith(`${folder}/`)) execFileSync('umount', ['-l', target]);

@@ -29,7 +29,14 @@ import { ProcessRuntime } from '../../containers/process.ts';
 import type { Execution, Outcome, Runtime } from '../../containers/runtime.ts';
 import { buildToolkitImage, toolkitFileSystem } from '../../containers/toolkit-image.ts';
 import { dockerEngine } from './docker.ts';
-import { heldBy, isOnPath, type PrivateEngine, reasonAgainst, startEngine } from './engines.ts';
+import {
+  heldBy,
+  isOnPath,
+  type PrivateEngine,
+  processesWith,
+  reasonAgainst,
+  startEngine,
+} from './engines.ts';
 
 const PROBE = fileURLToPath(new URL('../fixtures/probe', import.meta.url));
 const IMAGE = 'delta-md-test-probe:1';
@@ -108,16 +115,6 @@ const subjects: { name: string; missing?: string; make: () => Promise<Subject> }
 ];
 for (const { name, missing } of subjects)
   if (missing) console.warn(`\n*** SKIPPED: runtime ${name}: ${missing}. ***\n`);
-
-/** Command lines of living processes on this machine that hold a word. */
-async function processesWith(word: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    if (line.includes(word) && !line.includes('vitest')) found.push(line.replaceAll('\0', ' '));
-  }
-  return found;
-}
 
 /** Source of the child that the probe's `sleep` starts, with a mark of this test run. */
 const SLEEPER = `/* ${process.pid} */ setTimeout(() => {}, 60_000)`;
@@ -314,7 +311,7 @@ describe.each(subjects.filter(({ missing }) => missing === undefined))('runtime 
     const outcome = await run(e);
     expect(outcome).toMatchObject({ timedOut: true, outOfMemory: false });
     expect(outcome.seconds).toBeLessThan(20);
-    expect(await processesWith(SLEEPER)).toEqual([]);
+    expect(await processesWith(SLEEPER)).toEqual(new Map());
   });
 
   it('ends a tool at its memory limit, and says so', async () => {
@@ -364,10 +361,10 @@ describe.each(subjects.filter(({ missing }) => missing === undefined))('runtime 
     const running = run(e, abort.signal);
     running.catch(() => {});
     while (e.lines.length === 0) await sleep(20);
-    expect(await processesWith(SLEEPER)).not.toEqual([]);
+    expect(await processesWith(SLEEPER)).not.toEqual(new Map());
     abort.abort(new Error('stop'));
     await expect(running).rejects.toThrow('stop');
-    expect(await processesWith(SLEEPER)).toEqual([]);
+    expect(await processesWith(SLEEPER)).toEqual(new Map());
   });
 
   it('does not start what was aborted before', async () => {
@@ -385,7 +382,7 @@ describe.each(subjects.filter(({ missing }) => missing === undefined))('runtime 
     const second = { ...(await execution(['echo', 'mine'])), id: first.id, folder: first.folder };
     expect((await run(second)).exitCode).toBe(0);
     await lost.catch(() => {});
-    expect(await processesWith(SLEEPER)).toEqual([]);
+    expect(await processesWith(SLEEPER)).toEqual(new Map());
   });
 
   it('names a tool that is not there', async () => {
@@ -470,7 +467,7 @@ describe.each(subjects.filter(({ missing }) => missing === undefined))('runtime 
 
   it('leaves no container, volume or network behind', async () => {
     if (subject.docker) expect(await heldBy(subject.docker)).toEqual(before);
-    expect(await processesWith(SLEEPER)).toEqual([]);
+    expect(await processesWith(SLEEPER)).toEqual(new Map());
   });
 });
 
@@ -507,7 +504,7 @@ describe.each(['docker', 'podman'] as const)('a %s engine that dies', (kind) => 
       await engine.start();
       const again = await runtime.run({ ...sleeping, argv: ['probe', 'echo', 'back'] }, signal);
       expect(again.exitCode).toBe(0);
-      expect(await processesWith(SLEEPER)).toEqual([]);
+      expect(await processesWith(SLEEPER)).toEqual(new Map());
       expect(await heldBy(engine.docker)).toEqual(before);
     } finally {
       await engine.dispose();
