@@ -9,11 +9,11 @@ import { dirname, join, posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
 import { DeltaMdError } from '../pipeline/failures.ts';
-import { commandFor, fslVersionWords, variantsOf } from '../pipeline/fsl-versions.ts';
+import { commandFor, fslVersionWords } from '../pipeline/fsl-versions.ts';
 import { type ContainerOptions, PIDS_LIMIT, toolEnvironment, WORK } from './container.ts';
 import { realInputs } from './inputs.ts';
 import { endLeftover, runTree } from './process-tree.ts';
-import type { Execution, Outcome, Runtime, ToolIdentity } from './runtime.ts';
+import type { Execution, Outcome, Runtime, Survey, ToolIdentity } from './runtime.ts';
 
 const PROGRAMS = ['apptainer', 'singularity'];
 
@@ -76,8 +76,8 @@ async function digestOf(path: string): Promise<string> {
 interface Inside {
   readonly digest: string;
   readonly version: string;
-  /** Variants of tools that are in the image. */
-  readonly programs: readonly string[];
+  /** Names in the folder of FSL's programs; absent for an image without FSL, or without `ls`. */
+  readonly listed?: readonly string[];
   readonly cgroups: boolean;
 }
 
@@ -101,15 +101,25 @@ export class ApptainerRuntime implements Runtime {
   }
 
   async identify(tool: string): Promise<ToolIdentity> {
-    const { digest, version, programs } = await this.#look();
-    const [program] = commandFor([tool], programs, { gpu: this.#options.gpu });
+    const { digest, version, listed = [] } = await this.#look();
+    const [program] = commandFor([tool], listed, { gpu: this.#options.gpu });
     return program === tool
       ? { digest, version }
       : { digest: `${digest} ${program}`, version: `${version}, ${program}` };
   }
 
+  async survey(programs: readonly string[]): Promise<Survey> {
+    const { digest, version, listed } = await this.#look();
+    return {
+      digest,
+      version,
+      bytes: (await stat(this.#image)).size,
+      programs: listed && programs.filter((name) => listed.includes(name)),
+    };
+  }
+
   async run(execution: Execution, signal: AbortSignal): Promise<Outcome> {
-    const { programs, cgroups } = await this.#look();
+    const { listed = [], cgroups } = await this.#look();
     await endLeftover(execution);
     signal.throwIfAborted();
     const inputs = await realInputs(execution.inputs, this.#options.roots);
@@ -119,7 +129,7 @@ export class ApptainerRuntime implements Runtime {
       await mkdir(dirname(place), { recursive: true });
       await writeFile(place, '');
     }
-    const command = commandFor(execution.argv, programs, { gpu: this.#options.gpu, cpus: execution.cpus });
+    const command = commandFor(execution.argv, listed, { gpu: this.#options.gpu, cpus: execution.cpus });
     const gpu = command[0].includes('cuda');
     const args = apptainerArgs(this.#image, execution, command, inputs, { ...this.#options, gpu, cgroups });
     let missing = false;
@@ -168,11 +178,10 @@ export class ApptainerRuntime implements Runtime {
     const fslDir = this.#options.fslDir ?? (await this.#ask(['printenv', 'FSLDIR']))?.trim();
     const version = fslDir && (await this.#ask(['cat', `${fslDir}/etc/fslversion`]));
     const listed = fslDir && (await this.#ask(['ls', `${fslDir}/bin`]));
-    const all = variantsOf('eddy', this.#options.gpu);
     return {
       digest: `sha256:${await digestOf(this.#image)}`,
       version: version ? fslVersionWords(version) : posix.basename(this.#image),
-      programs: listed ? listed.split('\n').filter((name) => all.includes(name)) : [],
+      listed: listed ? listed.split('\n') : undefined,
       cgroups: await this.#hasCgroups(),
     };
   }

@@ -10,14 +10,21 @@ import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { DeltaMdError } from '../pipeline/failures.ts';
-import { commandFor } from '../pipeline/fsl-versions.ts';
+import { commandFor, variantsOf } from '../pipeline/fsl-versions.ts';
 import { INPUT_FOLDER } from '../pipeline/step.ts';
 import { type ContainerOptions, PIDS_LIMIT, toolEnvironment, WORK } from './container.ts';
 import { answer, connect, type EngineKind, statusOf } from './engine.ts';
 import { type ImageContent, lookInto } from './image.ts';
 import { realInputs } from './inputs.ts';
 import { type LogSink, logSink } from './log-sink.ts';
-import { type Execution, ended, type Outcome, type Runtime, type ToolIdentity } from './runtime.ts';
+import {
+  type Execution,
+  ended,
+  type Outcome,
+  type Runtime,
+  type Survey,
+  type ToolIdentity,
+} from './runtime.ts';
 
 /** Every container of this product carries it, so that leftovers can be found: `docker ps --filter label=delta-md`. */
 export const LABEL = 'delta-md';
@@ -163,14 +170,22 @@ export class EngineRuntime implements Runtime {
       : { digest: `${digest} ${program}`, version: `${version}, ${program}` };
   }
 
+  survey(programs: readonly string[]): Promise<Survey> {
+    return this.#lookFor(programs);
+  }
+
   /** The image, looked into once: while this runtime lives a name keeps meaning the same image. */
   #look(): Promise<ImageContent> {
     if (!this.#content) {
-      const { fslDir } = this.#options;
-      this.#content = lookInto(this.kind, this.#docker, this.#image, { fslDir }, { [LABEL]: 'look' });
+      this.#content = this.#lookFor([...variantsOf('eddy'), ...variantsOf('eddy', true)]);
       this.#content.catch(() => (this.#content = undefined));
     }
-    return this.#content.catch((error) => {
+    return this.#content;
+  }
+
+  #lookFor(programs: readonly string[]): Promise<ImageContent> {
+    const options = { fslDir: this.#options.fslDir, programs, labels: { [LABEL]: 'look' } };
+    return lookInto(this.kind, this.#docker, this.#image, options).catch((error) => {
       if (statusOf(error) !== 404) throw error;
       throw new DeltaMdError('TOOL_MISSING', `the image ${this.#image} is not on this machine`, {
         remedy: 'delta-md images pull STUDY fetches it; for the built-in tools: delta-md images build',

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { extract } from 'tar-stream';
-import { fslVersionWords, variantsOf } from '../pipeline/fsl-versions.ts';
+import { fslVersionWords } from '../pipeline/fsl-versions.ts';
 import { answer, type EngineKind, statusOf } from './engine.ts';
 
 export interface ImageContent {
@@ -30,15 +30,18 @@ async function firstFile(tar: Readable): Promise<string> {
 /**
  * Looks into an image through a container that is created, never started, and removed.
  * @param fslDir folder of FSL in the image; by default what the image sets as FSLDIR
- * @param programs names to look for on its PATH; by default every variant of eddy
+ * @param programs names to look for on its PATH  @param labels of the container, for as long as it exists
  * @throws DeltaMdError RUNTIME_UNAVAILABLE; the engine's own 404 when the image is not there
  */
 export async function lookInto(
   kind: EngineKind,
   docker: Docker,
   image: string,
-  { fslDir, programs }: { fslDir?: string; programs?: readonly string[] } = {},
-  labels: Record<string, string> = {},
+  {
+    fslDir,
+    programs,
+    labels,
+  }: { fslDir?: string; programs: readonly string[]; labels: Record<string, string> },
 ): Promise<ImageContent> {
   const ask = <T>(call: Promise<T>) => answer(kind, call);
   const info = await ask(docker.getImage(image).inspect());
@@ -70,7 +73,7 @@ export async function lookInto(
       }
     };
     const found: string[] = [];
-    for (const name of programs ?? [...variantsOf('eddy'), ...variantsOf('eddy', true)])
+    for (const name of programs)
       for (const place of new Set(path))
         if (!found.includes(name) && (await has(`${place}/${name}`))) found.push(name);
     const versionFile = `${folder}/etc/fslversion`;

@@ -10,7 +10,7 @@ import { basename, delimiter, dirname, join } from 'node:path';
 import { DeltaMdError } from '../pipeline/failures.ts';
 import { commandFor, hasVariants } from '../pipeline/fsl-versions.ts';
 import { endLeftover, runTree } from './process-tree.ts';
-import type { Execution, Outcome, Runtime, ToolIdentity } from './runtime.ts';
+import type { Execution, Outcome, Runtime, Survey, ToolIdentity } from './runtime.ts';
 
 /** A folder of programs that is searched before PATH, and the words that name its version. */
 export interface ToolFolder {
@@ -53,6 +53,11 @@ export class ProcessRuntime implements Runtime {
       digest: `sha256:${createHash('sha256').update(content).digest('hex')}`,
       version: `${this.#tools.version}${variant}`,
     };
+  }
+
+  async survey(programs: readonly string[]): Promise<Survey> {
+    const there: string[] = await readdir(this.#tools.bin).catch(() => []);
+    return { version: this.#tools.version, programs: programs.filter((name) => there.includes(name)) };
   }
 
   /** The command as it runs here: the tool's name becomes the path of the program that is there. */

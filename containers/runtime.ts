@@ -46,10 +46,25 @@ export interface ToolIdentity {
   readonly version: string;
 }
 
+/** What a runtime's image or folder holds, for people to look at. */
+export interface Survey {
+  /** Words for people, as in {@link ToolIdentity}. */
+  readonly version: string;
+  /** Content of the image; absent where tools are programs of this machine. */
+  readonly digest?: string;
+  /** Digests under which a registry knows the image: what a study file can pin. */
+  readonly registryDigests?: readonly string[];
+  readonly bytes?: number;
+  /** Of the programs asked for, those that are there; absent where the image cannot be looked into. */
+  readonly programs?: readonly string[];
+}
+
 export interface Runtime {
   readonly kind: RuntimeChoice['kind'];
   /** @throws DeltaMdError TOOL_MISSING or RUNTIME_UNAVAILABLE */
   identify(tool: string): Promise<ToolIdentity>;
+  /** @throws DeltaMdError TOOL_MISSING (no such image) or RUNTIME_UNAVAILABLE */
+  survey(programs: readonly string[]): Promise<Survey>;
   /**
    * Runs to the end. Aborting `signal` kills the whole tree, then rejects with the signal's reason.
    * @throws DeltaMdError RUNTIME_UNAVAILABLE, TOOL_MISSING

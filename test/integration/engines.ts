@@ -71,8 +71,11 @@ export async function startEngine(kind: EngineKind): Promise<PrivateEngine> {
   const [program, args] =
     kind === 'docker'
       ? [
-          'dockerd',
+          // In a network of its own: a second dockerd would take the first one's bridge away.
+          'unshare',
           [
+            '--net',
+            'dockerd',
             `--host=unix://${socket}`,
             `--data-root=${folder}/data`,
             `--exec-root=${folder}/exec`,
