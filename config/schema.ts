@@ -115,7 +115,7 @@ const container = {
 /** Settings of engines that are spoken to over a socket. */
 const engine = {
   image: text.describe(
-    'Container image with the tools: a name, such as delta-md-toolkit:0.1.0, or better a digest, NAME@sha256:...',
+    'Container image with the tools: a name, such as delta-md-toolkit:0.1.0, or better a digest, NAME@sha256:...; for apptainer a SIF file.',
   ),
   socket: path
     .optional()
@@ -128,10 +128,12 @@ const engine = {
 const runtime = z
   .discriminatedUnion('kind', [
     z.strictObject({
-      kind: z.literal('process'),
+      kind: z.literal('process').describe('process, docker, podman or apptainer.'),
       fslDir: path
         .optional()
-        .describe('Folder of an installed FSL; its tools are used instead of the built-in ones.'),
+        .describe(
+          'Folder of an installed FSL, whose tools are used instead of the built-in ones; in containers, the folder inside the image where that does not set FSLDIR and PATH itself.',
+        ),
       toolkit: path.optional().describe('Folder of another build of the built-in tools.'),
       gpu,
     }),

@@ -146,7 +146,7 @@ export function lacking(
     if (!variantsOf(tool, gpu).some((name) => programs.includes(name)))
       lacks.push({
         code: 'TOOL_MISSING',
-        message: `${words} has no ${variantsOf(tool, gpu).join(', ')}`,
+        message: `${words} has no ${(version ? programsIn(version, tool, gpu) : variantsOf(tool, gpu)).join(' or ')}`,
         remedy:
           tool === 'eddy' && gpu
             ? 'Install an FSL with eddy_cuda, or leave out gpu: true'
