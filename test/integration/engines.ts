@@ -1,11 +1,14 @@
 /** Engines of the tests' own, so that they can be killed and their leftovers counted without disturbing another's. */
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import type Docker from 'dockerode';
+import { execa } from 'execa';
 import { connect, type EngineKind } from '../../containers/engine.ts';
+import { toolkitFileSystem } from '../../containers/toolkit-image.ts';
 import { waitFor } from './harness.ts';
 
 /** An engine with a folder and a socket of its own. */
@@ -163,4 +166,17 @@ export async function heldBy(docker: Docker): Promise<string[]> {
     ...(Volumes ?? []).map(({ Name }) => `volume ${Name}`),
     ...networks.map(({ Name }) => `network ${Name}`),
   ].sort();
+}
+
+/** Makes a SIF file of a toolkit's folder, as a user would from a folder with a root file system. */
+export async function buildSif(bundle: string, image: string): Promise<void> {
+  const root = await mkdtemp(join(tmpdir(), 'delta-md-root-'));
+  const tar = execa('tar', ['--extract', '--directory', root]);
+  await pipeline(toolkitFileSystem(bundle), tar.stdin);
+  await tar;
+  await mkdir(join(root, '.singularity.d', 'env'), { recursive: true });
+  const environment = join(root, '.singularity.d', 'env', '90-environment.sh');
+  await writeFile(environment, 'export PATH=/opt/toolkit/bin:/usr/local/bin\n', { mode: 0o755 });
+  await execa('apptainer', ['build', image, root]);
+  await rm(root, { recursive: true });
 }

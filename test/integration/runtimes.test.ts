@@ -15,11 +15,9 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type Docker from 'dockerode';
-import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApptainerRuntime } from '../../containers/apptainer.ts';
 import type { ContainerOptions } from '../../containers/container.ts';
@@ -27,9 +25,10 @@ import { EngineRuntime } from '../../containers/docker.ts';
 import { LOG_HEAD_BYTES, LOG_TAIL_BYTES } from '../../containers/log-sink.ts';
 import { ProcessRuntime } from '../../containers/process.ts';
 import type { Execution, Outcome, Runtime } from '../../containers/runtime.ts';
-import { buildToolkitImage, toolkitFileSystem } from '../../containers/toolkit-image.ts';
+import { buildToolkitImage } from '../../containers/toolkit-image.ts';
 import { dockerEngine } from './docker.ts';
 import {
+  buildSif,
   heldBy,
   isOnPath,
   type PrivateEngine,
@@ -72,20 +71,10 @@ async function engineSubject(kind: 'docker' | 'podman'): Promise<Subject> {
   };
 }
 
-/** Makes a SIF file of the probe, as a user would from a folder with a root file system. */
 async function apptainerSubject(): Promise<Subject> {
   const folder = await mkdtemp(join(tmpdir(), 'delta-md-sif-'));
-  const root = join(folder, 'root');
-  await mkdir(root);
-  const tar = execa('tar', ['--extract', '--directory', root]);
-  await pipeline(toolkitFileSystem(PROBE), tar.stdin);
-  await tar;
-  await mkdir(join(root, '.singularity.d', 'env'), { recursive: true });
-  const environment = join(root, '.singularity.d', 'env', '90-environment.sh');
-  await writeFile(environment, 'export PATH=/opt/toolkit/bin:/usr/local/bin\n', { mode: 0o755 });
   const image = join(folder, 'probe 1.sif');
-  execFileSync('apptainer', ['build', image, root], { stdio: 'pipe' });
-  await chmod(folder, 0o755);
+  await buildSif(PROBE, image);
   return {
     runtime: (options) => new ApptainerRuntime(image, options),
     confines: true,
