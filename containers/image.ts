@@ -65,7 +65,9 @@ export async function lookInto(
   try {
     const has = async (file: string): Promise<boolean> => {
       try {
-        await ask(container.infoArchive({ path: file }));
+        // An answer that is not taken keeps its connection, and with it the process.
+        const told = (await ask(container.infoArchive({ path: file }))) as unknown as Readable;
+        told.destroy();
         return true;
       } catch (error) {
         if (statusOf(error) === 404) return false;

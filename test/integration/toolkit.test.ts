@@ -18,7 +18,7 @@ const IMAGE = 'delta-md-test-toolkit:1';
 const BUNDLE = fileURLToPath(new URL('../../dist/toolkit', import.meta.url));
 const docker = await dockerEngine();
 
-describe('a simulated subject through the built-in tools', () => {
+describe('a simulated subject through the built-in tools', { timeout: 600_000 }, () => {
   let root: string;
   let table: string;
 
