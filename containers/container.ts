@@ -5,6 +5,9 @@ export const WORK = '/work';
 /** Processes and threads a container may have. */
 export const PIDS_LIMIT = 512;
 
+/** Every container of this product carries it, so that leftovers can be found: `docker ps --filter label=delta-md`. */
+export const LABEL = 'delta-md';
+
 export interface ContainerOptions {
   /** Folder of FSL inside the image, for images that do not set FSLDIR and PATH themselves. */
   readonly fslDir?: string;

@@ -5,7 +5,7 @@ import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apptainerArgs, mountOption } from '../../containers/apptainer.ts';
-import { containerSpec } from '../../containers/docker.ts';
+import { containerSpec } from '../../containers/container-spec.ts';
 import { podmanSocket } from '../../containers/engine.ts';
 import { realInputs } from '../../containers/inputs.ts';
 import { LOG_HEAD_BYTES, LOG_TAIL_BYTES, logSink } from '../../containers/log-sink.ts';
