@@ -65,7 +65,7 @@ async function engineSubject(kind: 'docker' | 'podman'): Promise<Subject> {
     confines: true,
     limitsCpu: true,
     docker,
-    // What Podman 4 passes on is some 10 MB/s, Docker more than ten times that.
+    // What Podman 4 passes on is some 10 MB/s, Docker some 50.
     logMiB: kind === 'podman' ? 128 : 2048,
     dispose: async () => own?.dispose(),
   };
