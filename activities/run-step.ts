@@ -229,6 +229,7 @@ async function compute(
     started,
     seconds: Number(outcome.seconds.toFixed(3)),
     peakMemoryMiB: outcome.peakMemoryMiB,
+    cpuSeconds: outcome.cpuSeconds,
     exitCode: 0,
     ...(run.anew === undefined ? {} : { anew: run.anew }),
   };

@@ -3,9 +3,12 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DockerRuntime } from '../containers/docker.ts';
+import { ApptainerRuntime } from '../containers/apptainer.ts';
+import { EngineRuntime } from '../containers/docker.ts';
+import { connect } from '../containers/engine.ts';
 import { ProcessRuntime } from '../containers/process.ts';
 import type { Runtime } from '../containers/runtime.ts';
+import { fslVersionWords } from '../pipeline/fsl-versions.ts';
 import type { RuntimeChoice } from '../pipeline/study.ts';
 
 /** The bundle of the built-in tools that this build of delta-md carries: `dist/toolkit`. */
@@ -14,16 +17,19 @@ export const TOOLKIT_FOLDER = fileURLToPath(new URL('../toolkit', import.meta.ur
 /** One version string for an installed FSL, from its own file. */
 async function fslVersion(fslDir: string): Promise<string> {
   const version = await readFile(join(fslDir, 'etc', 'fslversion'), 'utf8').catch(() => 'unknown version');
-  return `FSL ${version.trim().split(':')[0]}`;
+  return fslVersionWords(version);
 }
 
 async function make(choice: RuntimeChoice): Promise<Runtime> {
-  if (choice.kind === 'docker') return new DockerRuntime(choice.image);
+  if (choice.kind === 'apptainer') return new ApptainerRuntime(choice.image, choice);
+  if (choice.kind !== 'process')
+    return new EngineRuntime(choice.kind, choice.image, choice, connect(choice.kind, choice.socket));
   if (choice.fslDir)
     return new ProcessRuntime({
       bin: join(choice.fslDir, 'bin'),
       version: await fslVersion(choice.fslDir),
       fslDir: choice.fslDir,
+      gpu: choice.gpu,
     });
   const toolkit = choice.toolkit ?? TOOLKIT_FOLDER;
   return new ProcessRuntime({

@@ -32,6 +32,7 @@ export interface StepRecord {
   readonly started: string;
   readonly seconds: number;
   readonly peakMemoryMiB?: number;
+  readonly cpuSeconds?: number;
   readonly exitCode: number;
   /** The order by which it was computed though a result was there. */
   readonly anew?: string;

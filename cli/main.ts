@@ -12,6 +12,7 @@ const COMMANDS: Readonly<
   init: ['write a study file from a BIDS folder', () => import('./commands/init.ts')],
   validate: ['check a study file and its data', () => import('./commands/validate.ts')],
   doctor: ['what this machine has and lacks', () => import('./commands/doctor.ts')],
+  images: ['container images with the tools', () => import('./commands/images.ts')],
   dev: ['embedded Temporal and a worker, until stopped', () => import('./commands/dev.ts')],
   worker: ['run steps for a Temporal server', () => import('./commands/worker.ts')],
   'codec-server': ['show encrypted payloads in the UI', () => import('./commands/codec-server.ts')],

@@ -6,7 +6,7 @@ import { joinParticipants } from './participants.ts';
 import { pathFindings } from './paths.ts';
 import { type Finding, findingsOf, locate, type Problem } from './problems.ts';
 import { PROFILES } from './profiles.ts';
-import { type StudyFile, studyJsonSchema, studySchema } from './schema.ts';
+import { type Runtime, type StudyFile, studyJsonSchema, studySchema } from './schema.ts';
 import type { RoiLabel, Study, StudySession } from './study.ts';
 import { readTable } from './tables.ts';
 
@@ -92,10 +92,23 @@ function sessionsOf(sessions: StudyFile['sessions']): StudySession[] {
   });
 }
 
+/** The runtime with its paths absolute; containers may see the study's own folders and those named under roots. */
+function resolveRuntime(file: StudyFile, at: (relative: string) => string): Runtime {
+  const { runtime } = file;
+  if (runtime.kind === 'process')
+    return {
+      ...runtime,
+      ...(runtime.fslDir === undefined ? {} : { fslDir: at(runtime.fslDir) }),
+      ...(runtime.toolkit === undefined ? {} : { toolkit: at(runtime.toolkit) }),
+    };
+  const roots = [at(file.bids), at(file.work), at(file.template), ...(runtime.roots ?? []).map(at)];
+  if (runtime.kind === 'apptainer') return { ...runtime, image: at(runtime.image), roots };
+  return { ...runtime, ...(runtime.socket === undefined ? {} : { socket: at(runtime.socket) }), roots };
+}
+
 function resolveStudy(file: StudyFile, path: string, labels: RoiLabel[]): Study {
   const at = (relative: string) => resolve(dirname(path), relative);
   const bids = at(file.bids);
-  const { runtime } = file;
   return {
     ...file,
     file: path,
@@ -113,14 +126,7 @@ function resolveStudy(file: StudyFile, path: string, labels: RoiLabel[]): Study 
     profile: PROFILES[file.profile],
     template: at(file.template),
     rois: { ...file.rois, image: at(file.rois.image), labels },
-    runtime:
-      runtime.kind === 'docker'
-        ? runtime
-        : {
-            kind: 'process',
-            ...(runtime.fslDir === undefined ? {} : { fslDir: at(runtime.fslDir) }),
-            ...(runtime.toolkit === undefined ? {} : { toolkit: at(runtime.toolkit) }),
-          },
+    runtime: resolveRuntime(file, at),
   };
 }
 

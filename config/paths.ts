@@ -47,8 +47,15 @@ export async function pathFindings(data: unknown, folder: string): Promise<Findi
   await check('file', folder, ['template']);
   await check('file', folder, ['rois', 'image']);
   await check('file', folder, ['rois', 'labels']);
-  await check('folder', folder, ['runtime', 'fslDir']);
-  await check('folder', folder, ['runtime', 'toolkit']);
+  const kind = word('runtime', 'kind');
+  if (kind === 'process') {
+    await check('folder', folder, ['runtime', 'fslDir']);
+    await check('folder', folder, ['runtime', 'toolkit']);
+  }
+  if (kind === 'apptainer') await check('file', folder, ['runtime', 'image']);
+  const roots = valueAt(data, ['runtime', 'roots']);
+  if (Array.isArray(roots))
+    for (const i of roots.keys()) await check('folder', folder, ['runtime', 'roots', i]);
 
   const bids = word('bids') === undefined ? undefined : resolve(folder, word('bids')!);
   if (bids === undefined || findings.some(({ keys }) => keys[0] === 'bids')) return findings;

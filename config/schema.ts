@@ -91,23 +91,63 @@ const rois = z
   })
   .describe('Regions in which mean diffusivity is averaged.');
 
+const gpu = z
+  .boolean()
+  .optional()
+  .describe('true: tools that have a CUDA variant (eddy) use it, with the NVIDIA GPUs of the machine.');
+
+/** Settings that all containers have. */
+const container = {
+  fslDir: z
+    .string()
+    .regex(/^\//)
+    .optional()
+    .describe('Folder of FSL inside the image, for images that do not set FSLDIR and PATH themselves.'),
+  gpu,
+  roots: z
+    .array(path)
+    .optional()
+    .describe(
+      'Further folders that inputs may lie in, for data that the BIDS folder only links to. Containers are given nothing from elsewhere.',
+    ),
+};
+
+/** Settings of engines that are spoken to over a socket. */
+const engine = {
+  image: text.describe(
+    'Container image with the tools: a name, such as delta-md-toolkit:0.1.0, or better a digest, NAME@sha256:...; for apptainer a SIF file.',
+  ),
+  socket: path
+    .optional()
+    .describe(
+      "Socket of the engine, where it is not the usual one. Docker's is else found by DOCKER_HOST, Podman's by XDG_RUNTIME_DIR.",
+    ),
+  ...container,
+};
+
 const runtime = z
   .discriminatedUnion('kind', [
     z.strictObject({
-      kind: z.literal('process'),
+      kind: z.literal('process').describe('process, docker, podman or apptainer.'),
       fslDir: path
         .optional()
-        .describe('Folder of an installed FSL; its tools are used instead of the built-in ones.'),
+        .describe(
+          'Folder of an installed FSL, whose tools are used instead of the built-in ones; in containers, the folder inside the image where that does not set FSLDIR and PATH itself.',
+        ),
       toolkit: path.optional().describe('Folder of another build of the built-in tools.'),
+      gpu,
     }),
+    z.strictObject({ kind: z.literal('docker'), ...engine }),
+    z.strictObject({ kind: z.literal('podman'), ...engine }),
     z.strictObject({
-      kind: z.literal('docker'),
-      image: text.describe('Container image with the tools, such as delta-md-toolkit:0.1.0.'),
+      kind: z.literal('apptainer'),
+      image: path.describe('Image with the tools as a SIF file; apptainer build makes one from any image.'),
+      ...container,
     }),
   ])
   .default({ kind: 'process' })
   .describe(
-    'What runs the tools: { kind: process } on this machine, { kind: docker, image: NAME } in containers.',
+    'What runs the tools: { kind: process } on this machine; in containers { kind: docker, image: NAME }, { kind: podman, image: NAME } or { kind: apptainer, image: FILE.sif }.',
   );
 
 const resources = z

@@ -1,198 +1,233 @@
 /**
- * The docker runtime, over the engine's socket. A step's container has no network, no privileges, a read-only root,
- * the working folder, and its input files read-only, one by one. Its name follows from the work it does, so an attempt
- * first removes what an earlier, lost attempt left running.
+ * The docker and podman runtimes, over an engine's socket. A step's container has no network, no privileges, a read-only
+ * root, the working folder, and its input files read-only, one by one. Its name follows from the work it does, so an
+ * attempt first removes what an earlier, lost attempt left running.
  */
 import { mkdir } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { posix } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import Docker from 'dockerode';
+import type Docker from 'dockerode';
 import { DeltaMdError } from '../pipeline/failures.ts';
+import { commandFor, variantsOf } from '../pipeline/fsl-versions.ts';
 import { INPUT_FOLDER } from '../pipeline/step.ts';
-import { type Execution, logSink, type Outcome, type Runtime, type ToolIdentity } from './runtime.ts';
+import { type ContainerOptions, LABEL } from './container.ts';
+import { containerSpec, mappingOf, type UserMapping } from './container-spec.ts';
+import { answer, connect, type EngineKind, statusOf } from './engine.ts';
+import { type ImageContent, lookInto } from './image.ts';
+import { realInputs } from './inputs.ts';
+import { type LogSink, logSink } from './log-sink.ts';
+import {
+  type Execution,
+  ended,
+  type Outcome,
+  type Runtime,
+  type Survey,
+  type ToolIdentity,
+} from './runtime.ts';
 
-/** Working folder inside the container. */
-const WORK = '/work';
-/** Every container of this product carries it, so that leftovers can be found: `docker ps --filter label=delta-md`. */
-export const LABEL = 'delta-md';
+/** Seconds an engine may take to end a container it was told to kill. */
+const KILL_SECONDS = 60;
+/** Seconds after which the end of a container must have been reported, by an engine that saw it start. */
+const RESTART_SECONDS = 10;
 
-interface EngineError extends Error {
-  statusCode?: number;
-}
-
-function statusOf(error: unknown): number | undefined {
-  return (error as EngineError).statusCode;
-}
-
-/** Passes an engine's answer on, but names an engine that cannot be reached. */
-async function engine<T>(call: Promise<T>): Promise<T> {
-  try {
-    return await call;
-  } catch (error) {
-    if (statusOf(error) !== undefined) throw error;
-    throw new DeltaMdError(
-      'RUNTIME_UNAVAILABLE',
-      `the Docker engine does not answer: ${(error as Error).message}`,
-    );
-  }
-}
-
-export class DockerRuntime implements Runtime {
-  readonly kind = 'docker';
+export class EngineRuntime implements Runtime {
+  readonly kind: EngineKind;
   readonly #docker: Docker;
   readonly #image: string;
+  readonly #options: ContainerOptions;
+  #content?: Promise<ImageContent>;
+  #mapping?: Promise<UserMapping>;
 
-  /** @param image name or digest of the image that holds the tools */
-  constructor(image: string, docker = new Docker()) {
+  /** @param image name or digest (`name@sha256:...`) of the image that holds the tools */
+  constructor(kind: EngineKind, image: string, options: ContainerOptions = {}, docker = connect(kind)) {
+    this.kind = kind;
     this.#image = image;
+    this.#options = options;
     this.#docker = docker;
   }
 
-  async identify(_tool: string): Promise<ToolIdentity> {
-    const image = await this.#inspectImage();
-    return {
-      digest: image.Id,
-      version: image.Config?.Labels?.['org.opencontainers.image.title'] ?? this.#image,
-    };
+  #ask<T>(call: Promise<T>, seconds?: number): Promise<T> {
+    return answer(this.kind, call, seconds);
   }
 
-  async #inspectImage(): Promise<Docker.ImageInspectInfo> {
-    try {
-      return await engine(this.#docker.getImage(this.#image).inspect());
-    } catch (error) {
-      if (statusOf(error) === 404)
-        throw new DeltaMdError('TOOL_MISSING', `the image ${this.#image} is not on this machine`, {
-          remedy: 'docker pull it, or build the toolkit image: delta-md doctor says how',
-        });
-      throw error;
+  async identify(tool: string): Promise<ToolIdentity> {
+    const { digest, version, programs } = await this.#look();
+    const [program] = commandFor([tool], programs, { gpu: this.#options.gpu });
+    return program === tool
+      ? { digest, version }
+      : { digest: `${digest} ${program}`, version: `${version}, ${program}` };
+  }
+
+  survey(programs: readonly string[]): Promise<Survey> {
+    return this.#lookFor(programs);
+  }
+
+  /** The image, looked into once: while this runtime lives a name keeps meaning the same image. */
+  #look(): Promise<ImageContent> {
+    if (!this.#content) {
+      this.#content = this.#lookFor([...variantsOf('eddy'), ...variantsOf('eddy', true)]);
+      this.#content.catch(() => (this.#content = undefined));
     }
+    return this.#content;
+  }
+
+  #lookFor(programs: readonly string[]): Promise<ImageContent> {
+    const options = { fslDir: this.#options.fslDir, programs, labels: { [LABEL]: 'look' } };
+    return lookInto(this.kind, this.#docker, this.#image, options).catch((error) => {
+      if (statusOf(error) !== 404) throw error;
+      throw new DeltaMdError('TOOL_MISSING', `the image ${this.#image} is not on this machine`, {
+        remedy: 'delta-md images pull STUDY fetches it; for the built-in tools: delta-md images build',
+      });
+    });
+  }
+
+  #usersAre(): Promise<UserMapping> {
+    if (!this.#mapping) {
+      this.#mapping = this.#ask(this.#docker.info()).then((info) =>
+        mappingOf(this.kind, info.SecurityOptions ?? []),
+      );
+      this.#mapping.catch(() => (this.#mapping = undefined));
+    }
+    return this.#mapping;
   }
 
   async run(execution: Execution, signal: AbortSignal): Promise<Outcome> {
+    const inputs = await realInputs(execution.inputs, this.#options.roots);
     await this.#remove(this.#docker.getContainer(execution.id));
     signal.throwIfAborted();
     // The mount point of the staged inputs; a file system in memory lies over it, so nothing is created on the host.
     await mkdir(`${execution.folder}/${INPUT_FOLDER}`, { recursive: true });
-    const container = await this.#create(execution);
+    const container = await this.#create(execution, inputs);
     const log = logSink(execution.log, execution.onLine);
-    let timedOut = false;
-    let ended = false;
-    let peak = 0;
-    const kill = () => void container.kill().catch(() => {});
-    const timer = setTimeout(() => {
-      timedOut = true;
-      kill();
-    }, execution.seconds * 1000);
-    signal.addEventListener('abort', kill, { once: true });
     try {
-      const started = performance.now();
-      // Attach and wait before start: a fast tool's output and end cannot slip by.
-      const stream = await engine(container.attach({ stream: true, stdout: true, stderr: true }));
-      const sink = new PassThrough();
-      sink.on('data', log.write);
-      container.modem.demuxStream(stream, sink, sink);
-      const drained = new Promise((resolve) =>
-        stream.on('end', resolve).on('close', resolve).on('error', resolve),
-      );
-      await this.#start(container, execution.argv[0]);
-      // An abort between create and start found nothing to kill.
-      if (signal.aborted) kill();
-      const watcher = (async () => {
-        for (let pause = 100; !ended; pause = Math.min(2000, pause * 2)) {
-          await sleep(pause);
-          if (!ended) peak = Math.max(peak, await memoryOf(container));
-        }
-      })();
-      const { StatusCode } = (await engine(container.wait())) as { StatusCode: number };
-      ended = true;
-      const seconds = (performance.now() - started) / 1000;
-      const { State } = await engine(container.inspect());
-      await Promise.race([drained, sleep(2000)]);
-      await watcher;
-      signal.throwIfAborted();
-      return {
-        exitCode: StatusCode > 128 ? null : StatusCode,
-        signal: StatusCode > 128 ? `signal ${StatusCode - 128}` : undefined,
-        outOfMemory: State.OOMKilled || (StatusCode === 137 && !timedOut),
-        timedOut,
-        seconds,
-        peakMemoryMiB: peak > 0 ? Math.round(peak / 2 ** 20) : undefined,
-      };
+      return await this.#supervise(container, execution, log, signal);
     } finally {
-      ended = true;
-      clearTimeout(timer);
-      signal.removeEventListener('abort', kill);
-      await this.#remove(container);
-      await log.end();
+      try {
+        await this.#remove(container);
+      } finally {
+        await log.end();
+      }
     }
   }
 
-  async #create(execution: Execution): Promise<Docker.Container> {
-    const { uid, gid } = userInfo();
-    const bytes = execution.memoryMiB * 2 ** 20;
-    const bind = (Source: string, Target: string, ReadOnly: boolean) => ({
-      Type: 'bind' as const,
-      Source,
-      Target,
-      ReadOnly,
+  /** Starts a container and sees it through to its end. */
+  async #supervise(
+    container: Docker.Container,
+    execution: Execution,
+    log: LogSink,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    let timedOut = false;
+    let running = true;
+    let giveUp: (reason: Error) => void;
+    const overdue = new Promise<never>((_, reject) => (giveUp = reject));
+    overdue.catch(() => {});
+    const timers: NodeJS.Timeout[] = [];
+    const kill = () => {
+      container.kill().catch(() => {});
+      const late = new DeltaMdError(
+        'RUNTIME_UNAVAILABLE',
+        `the ${this.kind} engine does not end ${execution.id}`,
+      );
+      timers.push(setTimeout(() => giveUp(late), KILL_SECONDS * 1000));
+    };
+    timers.push(
+      setTimeout(() => {
+        timedOut = true;
+        kill();
+      }, execution.seconds * 1000),
+    );
+    signal.addEventListener('abort', kill, { once: true });
+    try {
+      const started = performance.now();
+      // Attach before start: a fast tool's output and end cannot slip by.
+      const stream = await this.#ready(
+        container.attach({ stream: true, stdout: true, stderr: true }),
+        execution.argv[0],
+      );
+      const sinks = [new PassThrough(), new PassThrough()];
+      for (const sink of sinks) sink.on('data', log.source());
+      container.modem.demuxStream(stream, sinks[0], sinks[1]);
+      const drained = new Promise((resolve) =>
+        stream.on('end', resolve).on('close', resolve).on('error', resolve),
+      );
+      await this.#ready(container.start(), execution.argv[0]);
+      // An abort between create and start found nothing to kill.
+      if (signal.aborted) kill();
+      const waiting = this.#ask(
+        container.wait() as Promise<{ StatusCode: number }>,
+        Number.POSITIVE_INFINITY,
+      );
+      const use = { bytes: 0, cpuSeconds: 0 };
+      const watcher = (async () => {
+        for (let pause = 100; running; pause = Math.min(2000, pause * 2)) {
+          await Promise.race([sleep(pause), waiting]);
+          if (!running) return;
+          // An engine that dies drops the answer to wait without a word, so it is asked whether it is there.
+          const { State } = await this.#ask(container.inspect());
+          if (!State.Running) {
+            await Promise.race([sleep(RESTART_SECONDS * 1000), waiting]);
+            if (!running) return;
+            throw new DeltaMdError('RUNTIME_UNAVAILABLE', `the ${this.kind} engine was restarted meanwhile`);
+          }
+          const now = await useOf(container);
+          use.bytes = Math.max(use.bytes, now.bytes);
+          use.cpuSeconds = Math.max(use.cpuSeconds, now.cpuSeconds);
+        }
+      })().catch((error) => giveUp(error));
+      const { StatusCode } = await Promise.race([waiting, overdue]);
+      running = false;
+      const seconds = (performance.now() - started) / 1000;
+      const { State } = await this.#ask(container.inspect());
+      await Promise.race([drained, sleep(2000)]);
+      await watcher;
+      signal.throwIfAborted();
+      const ending = ended(StatusCode);
+      return {
+        ...ending,
+        outOfMemory: State.OOMKilled || (ending.signal === 'SIGKILL' && !timedOut),
+        timedOut,
+        seconds,
+        peakMemoryMiB: use.bytes > 0 ? Math.round(use.bytes / 2 ** 20) : undefined,
+        cpuSeconds: use.cpuSeconds > 0 ? Number(use.cpuSeconds.toFixed(2)) : undefined,
+      };
+    } finally {
+      running = false;
+      for (const timer of timers) clearTimeout(timer);
+      signal.removeEventListener('abort', kill);
+    }
+  }
+
+  async #create(execution: Execution, inputs: readonly [string, string][]): Promise<Docker.Container> {
+    const { digest, programs } = await this.#look();
+    const { fslDir, gpu } = this.#options;
+    const command = commandFor(execution.argv, programs, { gpu, cpus: execution.cpus });
+    const spec = containerSpec(this.kind, digest, execution, command, inputs, {
+      mapping: await this.#usersAre(),
+      user: userInfo(),
+      fslDir,
+      gpu: command[0].includes('cuda'),
     });
     try {
-      return await engine(
-        this.#docker.createContainer({
-          name: execution.id,
-          Image: this.#image,
-          Entrypoint: [execution.argv[0]],
-          Cmd: execution.argv.slice(1),
-          WorkingDir: WORK,
-          // Outputs belong to the caller.
-          User: `${uid}:${gid}`,
-          Env: [
-            `HOME=${WORK}`,
-            'LANG=C.UTF-8',
-            'FSLOUTPUTTYPE=NIFTI_GZ',
-            `OMP_NUM_THREADS=${execution.cpus}`,
-          ],
-          Labels: { [LABEL]: execution.id },
-          AttachStdout: true,
-          AttachStderr: true,
-          HostConfig: {
-            NetworkMode: 'none',
-            ReadonlyRootfs: true,
-            CapDrop: ['ALL'],
-            SecurityOpt: ['no-new-privileges'],
-            PidsLimit: 512,
-            Memory: bytes,
-            MemorySwap: bytes,
-            NanoCpus: Math.round(execution.cpus * 1e9),
-            // The log is streamed to the step's own file; the engine need not keep a second one.
-            LogConfig: { Type: 'none', Config: {} },
-            Tmpfs: {
-              '/tmp': 'rw,nosuid,nodev,size=1g',
-              [posix.join(WORK, INPUT_FOLDER)]: 'rw,nosuid,nodev,size=1m',
-            },
-            Mounts: [
-              bind(execution.folder, WORK, false),
-              ...Object.entries(execution.inputs).map(([staged, source]) =>
-                bind(source, posix.join(WORK, staged), true),
-              ),
-            ],
-          },
-        }),
-      );
+      return await this.#ask(this.#docker.createContainer(spec));
     } catch (error) {
-      if (statusOf(error) === 404) await this.#inspectImage();
+      // The image was removed meanwhile: look again, which says so.
+      if (statusOf(error) === 404) {
+        this.#content = undefined;
+        await this.#look();
+      }
       throw error;
     }
   }
 
-  async #start(container: Docker.Container, tool: string): Promise<void> {
+  /** Passes on a call that prepares a tool to run; Docker finds at start, Podman at attach that there is no such tool. */
+  async #ready<T>(call: Promise<T>, tool: string): Promise<T> {
     try {
-      await engine(container.start());
+      return await this.#ask(call);
     } catch (error) {
-      // The engine has no code of its own for this; runc's words are the same across its versions.
-      if (/executable file not found/.test(String((error as Error).message)))
+      // The engines have no code of their own for this; the words of runc and crun are the same across versions.
+      if (/executable file.*not found/i.test(String((error as Error).message)))
         throw new DeltaMdError('TOOL_MISSING', `${tool} is not in the image ${this.#image}`);
       throw error;
     }
@@ -200,7 +235,7 @@ export class DockerRuntime implements Runtime {
 
   async #remove(container: Docker.Container): Promise<void> {
     try {
-      await engine(container.remove({ force: true, v: true }));
+      await this.#ask(container.remove({ force: true, v: true }));
     } catch (error) {
       // 404: there is none. 409: its removal is under way; the name is free once it is gone.
       if (statusOf(error) === 409) {
@@ -212,12 +247,20 @@ export class DockerRuntime implements Runtime {
   }
 }
 
-/** Memory in use by a container now, bytes; 0 when it has ended. */
-async function memoryOf(container: Docker.Container): Promise<number> {
+/** Memory in use by a container now, without the file cache, which the kernel takes back; processor time so far. */
+async function useOf(container: Docker.Container): Promise<{ bytes: number; cpuSeconds: number }> {
   try {
-    const stats = await container.stats({ stream: false, 'one-shot': true });
-    return stats.memory_stats.max_usage ?? stats.memory_stats.usage ?? 0;
+    const { memory_stats: memory, cpu_stats: cpu } = await container.stats({
+      stream: false,
+      'one-shot': true,
+    });
+    const { total_inactive_file, inactive_file } = (memory.stats ?? {}) as unknown as Record<string, number>;
+    return {
+      bytes: Math.max(0, (memory.usage ?? 0) - (total_inactive_file ?? inactive_file ?? 0)),
+      cpuSeconds: (cpu.cpu_usage?.total_usage ?? 0) / 1e9,
+    };
   } catch {
-    return 0;
+    // It has ended.
+    return { bytes: 0, cpuSeconds: 0 };
   }
 }

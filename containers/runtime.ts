@@ -2,7 +2,8 @@
  * What runs a step's command. Every runtime gives the same promise: the tool sees its working folder and its staged
  * inputs and nothing else it could harm, and when `run` settles, in whatever way, nothing of it runs any more.
  */
-import { createWriteStream } from 'node:fs';
+import { constants } from 'node:os';
+import type { RuntimeChoice } from '../pipeline/study.ts';
 
 /** One command to run. */
 export interface Execution {
@@ -26,12 +27,15 @@ export interface Execution {
 export interface Outcome {
   /** Exit code; null when it was ended by a signal. */
   readonly exitCode: number | null;
+  /** Name of that signal, such as SIGKILL. */
   readonly signal?: string;
   readonly outOfMemory: boolean;
   readonly timedOut: boolean;
   readonly seconds: number;
   /** Highest memory seen in use, MiB; absent where the machine cannot tell. */
   readonly peakMemoryMiB?: number;
+  /** Processor seconds seen in use, over all cores; absent where the machine cannot tell. */
+  readonly cpuSeconds?: number;
 }
 
 /** What exactly a tool is, for keys and records. */
@@ -42,10 +46,25 @@ export interface ToolIdentity {
   readonly version: string;
 }
 
+/** What a runtime's image or folder holds, for people to look at. */
+export interface Survey {
+  /** Words for people, as in {@link ToolIdentity}. */
+  readonly version: string;
+  /** Content of the image; absent where tools are programs of this machine. */
+  readonly digest?: string;
+  /** Digests under which a registry knows the image: what a study file can pin. */
+  readonly registryDigests?: readonly string[];
+  readonly bytes?: number;
+  /** Of the programs asked for, those that are there; absent where the image cannot be looked into. */
+  readonly programs?: readonly string[];
+}
+
 export interface Runtime {
-  readonly kind: 'process' | 'docker';
+  readonly kind: RuntimeChoice['kind'];
   /** @throws DeltaMdError TOOL_MISSING or RUNTIME_UNAVAILABLE */
   identify(tool: string): Promise<ToolIdentity>;
+  /** @throws DeltaMdError TOOL_MISSING (no such image) or RUNTIME_UNAVAILABLE */
+  survey(programs: readonly string[]): Promise<Survey>;
   /**
    * Runs to the end. Aborting `signal` kills the whole tree, then rejects with the signal's reason.
    * @throws DeltaMdError RUNTIME_UNAVAILABLE, TOOL_MISSING
@@ -53,22 +72,11 @@ export interface Runtime {
   run(execution: Execution, signal: AbortSignal): Promise<Outcome>;
 }
 
-/** Splits chunks into lines for a log file and a listener; long lines are cut for the listener, never in the file. */
-export function logSink(path: string, onLine: (line: string) => void) {
-  const file = createWriteStream(path);
-  // A log that cannot be written must not take the step down; its lines still reach the listener.
-  file.on('error', () => {});
-  let rest = '';
-  return {
-    write(chunk: Buffer | string): void {
-      file.write(chunk);
-      const lines = (rest + chunk.toString('utf8')).split(/\r\n|[\r\n]/);
-      rest = (lines.pop() ?? '').slice(-4096);
-      for (const line of lines) onLine(line.slice(0, 4096));
-    },
-    async end(): Promise<void> {
-      if (rest !== '') onLine(rest);
-      await new Promise<void>((resolve) => file.end(() => resolve()).on('error', () => resolve()));
-    },
-  };
+/**
+ * Exit code and signal of what a shell or an engine reports as one number: 128 + n stands for signal n (137: SIGKILL).
+ * A number beyond the signals is an exit code like any other.
+ */
+export function ended(status: number): Pick<Outcome, 'exitCode' | 'signal'> {
+  const name = Object.entries(constants.signals).find(([, number]) => number === status - 128)?.[0];
+  return name === undefined ? { exitCode: status } : { exitCode: null, signal: name };
 }

@@ -92,13 +92,15 @@ export async function buildToolkitImage(
   const [repo, tag = 'latest'] = image.split(':');
   try {
     const stream = await docker.importImage(toolkitFileSystem(bundle) as unknown as string, {
-      repo,
-      tag,
       changes: [`ENV PATH=${TOOLKIT}/bin:/usr/local/bin`, `LABEL org.opencontainers.image.title="${title}"`],
     });
-    await new Promise<void>((resolve, reject) =>
-      docker.modem.followProgress(stream, (error) => (error ? reject(error) : resolve())),
+    const said = await new Promise<{ status?: string }[]>((resolve, reject) =>
+      docker.modem.followProgress(stream, (error, events) => (error ? reject(error) : resolve(events))),
     );
+    const id = said.map(({ status }) => /sha256:[0-9a-f]{64}/.exec(status ?? '')?.[0]).find(Boolean);
+    if (id === undefined) throw new Error('the engine names no image');
+    // Named in a second call: Podman 4 leaves the tag out when it imports.
+    await docker.getImage(id).tag({ repo, tag });
   } catch (error) {
     throw new DeltaMdError(
       'RUNTIME_UNAVAILABLE',

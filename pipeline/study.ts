@@ -5,10 +5,22 @@
 import type { Profile } from './profile.ts';
 import type { FileRef } from './step.ts';
 
+/** What the choices of containers have in common. */
+interface ContainerChoice {
+  /** Name or digest of an image; for apptainer the absolute path of a SIF file. */
+  readonly image: string;
+  /** Folder of FSL inside the image, where the image does not say. */
+  readonly fslDir?: string;
+  readonly gpu?: boolean;
+  /** Absolute folders that input files must lie in. */
+  readonly roots?: readonly string[];
+}
+
 /** Which runtime runs the tools. */
 export type RuntimeChoice =
-  | { readonly kind: 'process'; readonly fslDir?: string; readonly toolkit?: string }
-  | { readonly kind: 'docker'; readonly image: string };
+  | { readonly kind: 'process'; readonly fslDir?: string; readonly toolkit?: string; readonly gpu?: boolean }
+  | ({ readonly kind: 'docker' | 'podman'; readonly socket?: string } & ContainerChoice)
+  | ({ readonly kind: 'apptainer' } & ContainerChoice);
 
 /** How far a failed step is tried again. */
 export interface RetryPolicy {

@@ -2,17 +2,19 @@ import { access, statfs } from 'node:fs/promises';
 import { cpus, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import Docker from 'dockerode';
-import { TOOLKIT_FOLDER } from '../../activities/runtimes.ts';
-import { buildToolkitImage } from '../../containers/toolkit-image.ts';
+import { execa } from 'execa';
+import { runtimeFor, TOOLKIT_FOLDER } from '../../activities/runtimes.ts';
+import type { Study } from '../../config/study.ts';
+import { connect, type EngineKind } from '../../containers/engine.ts';
+import { DeltaMdError } from '../../pipeline/failures.ts';
+import { lacking, parseFslVersion, toolsOf, variantsOf } from '../../pipeline/fsl-versions.ts';
 import { EXIT } from '../exit-codes.ts';
 import { JSON_OPTION } from '../options.ts';
 import { columns, output } from '../output.ts';
+import { requireStudy } from '../study.ts';
 import { lookForCli } from '../temporal/find-cli.ts';
 import { VERSION } from '../version.ts';
-
-/** Name of the image that holds the built-in tools of this version. */
-export const TOOLKIT_IMAGE = `delta-md-toolkit:${VERSION}`;
+import { TOOLKIT_IMAGE } from './images.ts';
 
 interface Check {
   readonly what: string;
@@ -85,39 +87,73 @@ async function checkFsl(): Promise<Check> {
       };
 }
 
-async function checkDocker(docker: Docker): Promise<Check[]> {
+const ENGINES = {
+  docker: { what: 'Docker engine', how: 'https://docs.docker.com/engine/install' },
+  podman: { what: 'Podman', how: 'systemctl --user enable --now podman.socket' },
+} as const;
+
+async function checkEngine(kind: EngineKind): Promise<Check[]> {
+  const { what, how } = ENGINES[kind];
+  const docker = connect(kind);
   let version: string;
   try {
     ({ Version: version } = await docker.version());
   } catch (error) {
-    return [
-      {
-        what: 'Docker engine',
-        state: 'absent',
-        found: (error as Error).message,
-        remedy: 'Only for runtime docker: install it and start it (https://docs.docker.com/engine/install)',
-      },
-    ];
+    const remedy = `Only for runtime ${kind}: install it and start it (${how})`;
+    return [{ what, state: 'absent', found: (error as Error).message, remedy }];
   }
   const image = await docker
     .getImage(TOOLKIT_IMAGE)
     .inspect()
     .catch(() => undefined);
   return [
-    { what: 'Docker engine', state: 'ok', found: version },
+    { what, state: 'ok', found: version },
     image
       ? {
-          what: 'Toolkit image',
+          what: `Toolkit image, ${kind}`,
           state: 'ok',
           found: `${TOOLKIT_IMAGE}, ${Math.round(image.Size / 2 ** 20)} MiB`,
         }
       : {
-          what: 'Toolkit image',
+          what: `Toolkit image, ${kind}`,
           state: 'absent',
           found: `no ${TOOLKIT_IMAGE}`,
-          remedy: 'Only for the built-in tools in docker: delta-md doctor --build-image',
+          remedy: `Only for the built-in tools in ${kind}: delta-md images build --engine ${kind}`,
         },
   ];
+}
+
+async function checkApptainer(): Promise<Check> {
+  const what = 'Apptainer';
+  for (const program of ['apptainer', 'singularity']) {
+    const { exitCode, stdout } = await execa(program, ['--version'], { reject: false });
+    if (exitCode === 0) return { what, state: 'ok', found: stdout };
+  }
+  return {
+    what,
+    state: 'absent',
+    found: 'neither apptainer nor singularity is on the PATH',
+    remedy: 'Only for runtime apptainer: install it (on a cluster often: module load apptainer)',
+  };
+}
+
+/** Whether a study's own runtime has every tool of its profile, new enough. */
+async function checkStudy({ runtime, profile, file }: Study): Promise<Check[]> {
+  const what = `Tools of ${file}`;
+  const gpu = runtime.gpu === true;
+  try {
+    const asked = toolsOf(profile).flatMap((tool) => variantsOf(tool, gpu));
+    const { version, programs } = await (await runtimeFor(runtime)).survey(asked);
+    if (programs === undefined)
+      return [{ what, state: 'ok', found: `${version}; the image cannot be looked into (it has no ls)` }];
+    const lacks = lacking(profile, parseFslVersion(version), programs, { gpu });
+    if (lacks.length === 0)
+      return [{ what, state: 'ok', found: `${version}, all of profile ${profile.name}` }];
+    return lacks.map(({ message, remedy }) => ({ what, state: 'missing', found: message, remedy }));
+  } catch (error) {
+    if (!(error instanceof DeltaMdError)) throw error;
+    return [{ what, state: 'missing', found: error.message, remedy: error.failure.remedy }];
+  }
 }
 
 async function checkMachine(): Promise<Check[]> {
@@ -144,26 +180,24 @@ export function register(program: Command): void {
   program
     .command('doctor')
     .description('Says what is missing on this machine, and how to get it.')
-    .option('--build-image', `make ${TOOLKIT_IMAGE} (built-in tools for runtime docker) on the Docker engine`)
+    .argument('[study]', 'study file: also whether its runtime has the tools of its profile, new enough')
     .addOption(JSON_OPTION())
     .addHelpText(
       'after',
-      '\nExamples:\n  delta-md doctor\n  delta-md doctor --build-image\n\nExit codes: 0 a run can start, 3 something a run needs is missing',
+      '\nExamples:\n  delta-md doctor\n  delta-md doctor study.yaml\n\nExit codes: 0 a run can start, 3 something a run needs is missing',
     )
-    .action(async ({ buildImage, json }: { buildImage?: boolean; json?: boolean }) => {
+    .action(async (file: string | undefined, { json }: { json?: boolean }) => {
       const out = output(json);
-      const docker = new Docker();
-      if (buildImage) {
-        out.say(`Making ${TOOLKIT_IMAGE} ...`);
-        await buildToolkitImage(docker, TOOLKIT_IMAGE, TOOLKIT_FOLDER, `delta-md toolkit ${VERSION}`);
-      }
       const checks = [
         await checkNode(),
         await checkTemporal(),
         await checkToolkit(),
         await checkFsl(),
-        ...(await checkDocker(docker)),
+        ...(await checkEngine('docker')),
+        ...(await checkEngine('podman')),
+        await checkApptainer(),
         ...(await checkMachine()),
+        ...(file === undefined ? [] : await checkStudy(await requireStudy(file))),
       ];
       const mark = { ok: '✓', missing: '✗', absent: '–' };
       for (const line of columns(checks.map((c) => [mark[c.state], c.what, c.found]))) out.say(line);

@@ -1,19 +1,25 @@
 /** The built-in tools, all of them, on a simulated subject: as processes and in the toolkit's own image, bit for bit. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LABEL } from '../../containers/docker.ts';
+import { PROFILES } from '../../config/profiles.ts';
+import { LABEL } from '../../containers/container.ts';
+import { EngineRuntime } from '../../containers/docker.ts';
 import { buildToolkitImage } from '../../containers/toolkit-image.ts';
+import { toolsOf } from '../../pipeline/fsl-versions.ts';
 import { dockerEngine } from './docker.ts';
-import { deltaMd } from './harness.ts';
+import { buildSif, heldBy, isOnPath, reasonAgainst, startEngine } from './engines.ts';
+import { deltaMd, makeStudy, removeStudy, type Study } from './harness.ts';
 
 const IMAGE = 'delta-md-test-toolkit:1';
 const BUNDLE = fileURLToPath(new URL('../../dist/toolkit', import.meta.url));
 const docker = await dockerEngine();
 
-describe('a simulated subject through the built-in tools', () => {
+describe('a simulated subject through the built-in tools', { timeout: 600_000 }, () => {
   let root: string;
   let table: string;
 
@@ -89,5 +95,119 @@ describe('a simulated subject through the built-in tools', () => {
     const steps = JSON.parse(await readFile(join(root, 'docker', 'logs', 'sub-01_steps.json'), 'utf8'));
     const image = await docker.getImage(IMAGE).inspect();
     for (const step of steps) expect(step).toMatchObject({ runtime: 'docker', tool: { digest: image.Id } });
+    expect(steps.some(({ cpuSeconds }: { cpuSeconds?: number }) => (cpuSeconds ?? 0) > 0)).toBe(true);
+  });
+
+  it.skipIf(reasonAgainst('podman'))('gives the same in Podman, over a socket of its own', async () => {
+    const engine = await startEngine('podman');
+    try {
+      await buildToolkitImage(engine.docker, IMAGE, BUNDLE, 'delta-md toolkit test');
+      const before = await heldBy(engine.docker);
+      const runtime = `{ kind: podman, image: "${IMAGE}", socket: "${engine.socket}" }`;
+      const ended = await run('podman', runtime);
+      expect(ended.code, ended.stderr).toBe(0);
+      expect(ended.table).toBe(table);
+      expect(await heldBy(engine.docker)).toEqual(before);
+    } finally {
+      await engine.dispose();
+    }
+  });
+
+  it.skipIf(!isOnPath('apptainer'))(
+    'gives the same in Apptainer, and doctor says so beforehand',
+    async () => {
+      await buildSif(BUNDLE, join(root, 'toolkit.sif'));
+      const ended = await run('apptainer', '{ kind: apptainer, image: ./toolkit.sif }');
+      expect(ended.code, ended.stderr).toBe(0);
+      expect(ended.table).toBe(table);
+      const doctor = await deltaMd('doctor', join(root, 'apptainer.yaml'), '--json');
+      expect(JSON.parse(doctor.stdout).checks.at(-1)).toMatchObject({ state: 'ok' });
+    },
+  );
+});
+
+/** A file system like that of an FSL image: programs that only have to be there, and the file with the version. */
+async function fslFolder(root: string, version: string, eddy: string): Promise<void> {
+  await mkdir(join(root, 'bin'), { recursive: true });
+  await mkdir(join(root, 'etc'));
+  for (const tool of [...toolsOf(PROFILES.modern).filter((name) => name !== 'eddy'), 'mcflirt', eddy])
+    await writeFile(join(root, 'bin', tool), '#!/bin/sh\n', { mode: 0o755 });
+  await writeFile(join(root, 'etc', 'fslversion'), `${version}\n`);
+}
+
+describe('an FSL that a study names', () => {
+  let study: Study;
+  const write = async (profile: string, runtime: string): Promise<string> => {
+    const text = await readFile(study.file, 'utf8');
+    const file = join(study.root, 'fsl.yaml');
+    await writeFile(file, `${text.replace(/^runtime: .*$/m, `runtime: ${runtime}`)}profile: ${profile}\n`);
+    return file;
+  };
+  const lastCheck = async (file: string) => {
+    const { stdout, code } = await deltaMd('doctor', file, '--json');
+    const checks: { what: string; state: string; found: string; remedy?: string }[] =
+      JSON.parse(stdout).checks;
+    return { code, checks: checks.filter(({ what }) => what.startsWith('Tools of')) };
+  };
+
+  beforeAll(async () => {
+    study = await makeStudy(1);
+    await fslFolder(join(study.root, 'fsl'), '5.0.9', 'eddy_openmp');
+  });
+  afterAll(() => removeStudy(study));
+
+  it('is looked into by doctor: right for one profile, too old for another', async () => {
+    const fits = await lastCheck(await write('fsl-5.0', '{ kind: process, fslDir: ./fsl }'));
+    expect(fits.checks).toMatchObject([{ state: 'ok', found: expect.stringContaining('FSL 5.0.9') }]);
+    const old = await lastCheck(await write('modern', '{ kind: process, fslDir: ./fsl }'));
+    expect(old.code).toBe(3);
+    expect(old.checks).toMatchObject([
+      {
+        state: 'missing',
+        found: expect.stringContaining('--cnr_maps'),
+        remedy: expect.stringContaining('newer'),
+      },
+    ]);
+  });
+
+  it.skipIf(!docker)('is read from inside an image, with its digest and size, and pinned by it', async () => {
+    if (!docker) return;
+    const image = 'delta-md-test-fsl:1';
+    const tar = execFileSync('tar', ['--create', '--directory', study.root, 'fsl']);
+    const options = { changes: ['ENV FSLDIR=/fsl PATH=/fsl/bin'] };
+    const said = await docker.importImage(Readable.from([tar]) as unknown as string, options);
+    const events = await new Promise<{ status?: string }[]>((resolve) =>
+      docker.modem.followProgress(said, (_, all) => resolve(all)),
+    );
+    const id = events.map(({ status }) => /sha256:[0-9a-f]{64}/.exec(status ?? '')?.[0]).find(Boolean)!;
+    await docker.getImage(id).tag({ repo: 'delta-md-test-fsl', tag: '1' });
+    try {
+      const file = await write('fsl-5.0', `{ kind: docker, image: "${image}" }`);
+      const listed = await deltaMd('images', 'list', file, '--json');
+      expect(JSON.parse(listed.stdout)).toMatchObject({ image, digest: id, version: 'FSL 5.0.9' });
+      expect((await lastCheck(file)).checks).toMatchObject([{ state: 'ok' }]);
+      const byDigest = await deltaMd(
+        'images',
+        'list',
+        await write('fsl-5.0', `{ kind: docker, image: "${id}" }`),
+      );
+      expect(byDigest.stdout).toContain(id);
+      const runtime = new EngineRuntime('docker', image, {}, docker);
+      // Which eddy it is belongs to what a result depends on.
+      expect(await runtime.identify('eddy')).toEqual({
+        digest: `${id} eddy_openmp`,
+        version: 'FSL 5.0.9, eddy_openmp',
+      });
+      expect(await runtime.identify('topup')).toEqual({ digest: id, version: 'FSL 5.0.9' });
+    } finally {
+      await docker.getImage(image).remove({ force: true });
+    }
+    const gone = await deltaMd(
+      'images',
+      'list',
+      await write('fsl-5.0', `{ kind: docker, image: "${image}" }`),
+    );
+    expect(gone.code).toBe(3);
+    expect(gone.stderr).toContain('delta-md images pull');
   });
 });

@@ -128,6 +128,37 @@ describe('a good study file', () => {
     expect(none.sessions).toEqual([{ role: 'only', label: null }]);
   });
 
+  it('says where containers are, and which folders they may be given files from', async () => {
+    const withRuntime = (runtime: string, files = {}) => loaded(`${MINIMAL}runtime: ${runtime}\n`, files);
+    const image = 'x@sha256:0123';
+    const podman = await withRuntime(
+      `{ kind: podman, image: "${image}", socket: ./p.sock, fslDir: /opt/fsl, gpu: true, roots: [./archive] }`,
+      { 'archive/a.txt': '' },
+    );
+    const folder = join(podman.file, '..');
+    const roots = ['bids', 'work', 'template/fa.nii.gz'].map((name) => join(folder, name));
+    expect(podman.runtime).toEqual({
+      kind: 'podman',
+      image,
+      socket: join(folder, 'p.sock'),
+      fslDir: '/opt/fsl',
+      gpu: true,
+      roots: [...roots, join(folder, 'archive')],
+    });
+    const apptainer = await withRuntime('{ kind: apptainer, image: ./fsl.sif }', { 'fsl.sif': '' });
+    expect(apptainer.runtime).toMatchObject({
+      kind: 'apptainer',
+      image: join(apptainer.file, '..', 'fsl.sif'),
+    });
+    const [gone] = await problemsOf(
+      `${MINIMAL}runtime: { kind: apptainer, image: ./gone.sif, roots: [./no] }\n`,
+    );
+    expect(gone).toMatchObject({
+      path: 'runtime.image',
+      message: expect.stringContaining('there is no file'),
+    });
+  });
+
   it('reads region names from a table, without the background', async () => {
     const text = MINIMAL.replace('{ 2: rBA10, 1: lBA10 }', './rois.tsv');
     const study = await loaded(text, { 'rois.tsv': 'index\tname\n0\tBackground\n7\tvACC\n3\tlAmygdala\n' });
