@@ -8,7 +8,7 @@ import type { Resources } from './step.ts';
  * - `light`: minutes of one core; also all that needs the study's own files, so these workers see the BIDS folder;
  * - `compute`: the long steps (topup, eddy, mcflirt, fsl_reg);
  * - `memory`: whatever needs more memory than most hosts can give to one step;
- * - `gpu`: steps that need a graphics card.
+ * - `gpu`: steps that use a graphics card, in studies that have one.
  */
 export const RESOURCE_CLASSES = ['light', 'compute', 'memory', 'gpu'] as const;
 
@@ -18,9 +18,12 @@ const LIGHT_MINUTES = 30;
 /** What a host of two cores and 8 GiB can still give. */
 const COMPUTE_MIB = 6144;
 
-/** @param resources as the step declares them; its memory grows when it was killed for want of it */
-export function classOf({ minutes, memoryMiB, gpu }: Resources): ResourceClass {
-  if (gpu) return 'gpu';
+/**
+ * @param resources as the step declares them; its memory grows when it was killed for want of it
+ * @param hasGpu true where the study's runtime has graphics cards
+ */
+export function classOf({ minutes, memoryMiB, gpu }: Resources, hasGpu: boolean): ResourceClass {
+  if (gpu && hasGpu) return 'gpu';
   if (memoryMiB > COMPUTE_MIB) return 'memory';
   return minutes > LIGHT_MINUTES ? 'compute' : 'light';
 }

@@ -20,7 +20,7 @@ export interface Resources {
   readonly cpus: number;
   readonly memoryMiB: number;
   readonly minutes: number;
-  /** Needs a graphics card. */
+  /** Can use a graphics card, where the study says that there is one. */
   readonly gpu?: boolean;
 }
 

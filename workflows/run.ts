@@ -180,7 +180,10 @@ export function stepRunners({ study, subject, board, anew }: SubjectRun): (where
       for (;;) {
         const { memoryMiB, minutes } = allowance;
         const { runStep } = proxyActivities<Activities>({
-          taskQueue: queueOf(workflowInfo().taskQueue, classOf({ ...step.resources, memoryMiB })),
+          taskQueue: queueOf(
+            workflowInfo().taskQueue,
+            classOf({ ...step.resources, memoryMiB }, study.runtime.gpu === true),
+          ),
           startToCloseTimeout: `${minutes + STAGING_MINUTES} minutes`,
           heartbeatTimeout: '10s',
           cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

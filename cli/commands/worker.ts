@@ -21,9 +21,12 @@ import { installLog, type RunningWorker, startWorker } from '../temporal/worker.
 /** Long enough for most steps of the built-in tools; what has not ended by then begins anew on another worker. */
 const GRACE_SECONDS = 60;
 
+/** A host without a graphics card must not take steps that need one. */
+const USUAL_CLASSES = RESOURCE_CLASSES.filter((one) => one !== 'gpu');
+
 interface Options extends CapacityOptions {
   readonly temporalAddress?: string;
-  readonly classes?: ResourceClass[];
+  readonly classes: ResourceClass[];
   readonly metricsPort?: number;
   readonly healthPort?: number;
   readonly grace: number;
@@ -44,8 +47,10 @@ export function register(program: Command): void {
     .addOption(
       new Option(
         '--classes <class...>',
-        'kinds of work to take: light also runs workflows, compute the long steps, memory those above 6 GiB, gpu those for a graphics card (default: all but gpu)',
-      ).choices(RESOURCE_CLASSES),
+        'kinds of work to take: light also runs workflows, compute the long steps, memory those above 6 GiB, gpu those for a graphics card',
+      )
+        .choices(RESOURCE_CLASSES)
+        .default(USUAL_CLASSES),
     )
     .option(
       '--grace <seconds>',

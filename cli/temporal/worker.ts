@@ -14,7 +14,7 @@ import { createActivities } from '../../activities/index.ts';
 import { FailureInterceptor } from '../../activities/interceptor.ts';
 import { FailureCounter, measureFor } from '../../activities/telemetry.ts';
 import { DeltaMdError } from '../../pipeline/failures.ts';
-import { queueOf, type ResourceClass } from '../../pipeline/resources.ts';
+import { queueOf, RESOURCE_CLASSES, type ResourceClass } from '../../pipeline/resources.ts';
 import { VERSION } from '../version.ts';
 import { dataConverter, workflowBundle } from './codec.ts';
 import { TASK_QUEUE } from './connect.ts';
@@ -63,15 +63,13 @@ export interface RunningWorker {
 export interface WorkerSettings {
   /** What the steps of this worker may use of its host. */
   readonly capacity?: Partial<Capacity>;
-  /** Kinds of work it takes; by default all but `gpu`. */
+  /** Kinds of work it takes; by default all. */
   readonly classes?: readonly ResourceClass[];
   /** Seconds that running steps may go on when it is told to stop. */
   readonly graceSeconds?: number;
   /** Version of this worker, see deployment.ts; without one it takes work of every version. */
   readonly buildId?: string;
 }
-
-const DEFAULT_CLASSES: readonly ResourceClass[] = ['light', 'compute', 'memory'];
 
 /** Without grace, tools still get a moment to be ended properly. */
 const LEAST_GRACE_MS = 100;
@@ -81,7 +79,7 @@ const STICKY_MS = 2000;
 /** Starts a worker: one poller of steps for each class, and one of workflows with the light ones. */
 export async function startWorker(
   address: string,
-  { capacity = {}, classes = DEFAULT_CLASSES, graceSeconds = 0, buildId }: WorkerSettings = {},
+  { capacity = {}, classes = RESOURCE_CLASSES, graceSeconds = 0, buildId }: WorkerSettings = {},
 ): Promise<RunningWorker> {
   const connection = await NativeConnection.connect(connectionOptions(address));
   const traces = await tracing((message) => Runtime.instance().logger.warn(`OpenTelemetry: ${message}`));

@@ -37,5 +37,5 @@ export const eddy: Step<EddyInputs, 'dwi' | 'bvecs' | 'parameters' | 'movement'>
     parameters: 'eddy.eddy_parameters',
     movement: 'eddy.eddy_movement_rms',
   },
-  resources: { cpus: 2, memoryMiB: 4096, minutes: 720 },
+  resources: { cpus: 2, memoryMiB: 4096, minutes: 720, gpu: true },
 };

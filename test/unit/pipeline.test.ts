@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { PROFILES } from '../../config/profiles.ts';
 import { nextAllowance } from '../../pipeline/escalation.ts';
 import { FAILURES } from '../../pipeline/failures.ts';
+import { classOf, queueOf, RESOURCE_CLASSES } from '../../pipeline/resources.ts';
 import { type FileRef, plan } from '../../pipeline/step.ts';
 import { applywarp } from '../../pipeline/steps/applywarp.ts';
 import { bet } from '../../pipeline/steps/bet.ts';
@@ -137,4 +138,20 @@ describe('escalation', () => {
       expect(nextAllowance(code as keyof typeof FAILURES, fresh, policy)).toBeUndefined();
     },
   );
+});
+
+describe('classes of work', () => {
+  it('light by its minutes, memory where it has grown, gpu only in a study that has one', () => {
+    expect(classOf(fslroi.resources, false)).toBe('light');
+    expect(classOf(eddy.resources, false)).toBe('compute');
+    expect(classOf({ ...eddy.resources, memoryMiB: 8192 }, false)).toBe('memory');
+    expect(classOf(eddy.resources, true)).toBe('gpu');
+    expect(classOf(fslroi.resources, true)).toBe('light');
+    expect(RESOURCE_CLASSES.map((one) => queueOf('delta-md', one))).toEqual([
+      'delta-md',
+      'delta-md-compute',
+      'delta-md-memory',
+      'delta-md-gpu',
+    ]);
+  });
 });
