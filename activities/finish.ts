@@ -130,6 +130,9 @@ function analyse(study: Study, table: readonly SubjectRow[]): CohortAnalysis | u
       exploratory: statistics.exploratory.map((o) => o.name),
       covariates: statistics.covariates.map((c) => [c]),
       winsorize: statistics.winsorize,
+      ...(statistics.permutations > 0
+        ? { checks: { permutations: statistics.permutations, seed: statistics.seed } }
+        : {}),
     },
     table,
   );

@@ -1,6 +1,7 @@
 /** The statistics as tidy tables: one row per test, a reason where a test could not be made. */
+import type { EffectSize } from '../statistics/effect-size.ts';
 import type { Result } from '../statistics/errors.ts';
-import type { Cell, CohortAnalysis } from '../statistics/plan.ts';
+import type { Cell, CohortAnalysis, Family } from '../statistics/plan.ts';
 import type { TTest } from '../statistics/t-test.ts';
 import { tsv } from './derivatives.ts';
 
@@ -11,6 +12,7 @@ function tTestRow(
   values: 'raw' | 'winsorized',
   cell: Cell<TTest>,
   result: Result<TTest>,
+  { effect, adjusted }: { effect?: Result<EffectSize>; adjusted?: Family['members'][number] } = {},
 ): Row {
   const known = { variable, values, n: cell.n };
   if (!result.ok) return { ...known, why_not: result.reason };
@@ -33,6 +35,17 @@ function tTestRow(
     welch_df: welch.df,
     welch_p: welch.p,
     cohens_d: cohensD,
+    ...(effect?.ok
+      ? {
+          cohens_d_ci95_low: effect.value.cohensD.ci95[0],
+          cohens_d_ci95_high: effect.value.cohensD.ci95[1],
+          hedges_g: effect.value.hedgesG.value,
+          hedges_g_ci95_low: effect.value.hedgesG.ci95[0],
+          hedges_g_ci95_high: effect.value.hedgesG.ci95[1],
+        }
+      : {}),
+    p_holm: adjusted?.holm,
+    p_fdr: adjusted?.fdr,
   };
 }
 
@@ -56,6 +69,13 @@ const T_TEST_COLUMNS = [
   'welch_df',
   'welch_p',
   'cohens_d',
+  'cohens_d_ci95_low',
+  'cohens_d_ci95_high',
+  'hedges_g',
+  'hedges_g_ci95_low',
+  'hedges_g_ci95_high',
+  'p_holm',
+  'p_fdr',
   'why_not',
 ];
 
@@ -78,6 +98,11 @@ const REGRESSION_COLUMNS = [
   'r2',
   'f',
   'model_p',
+  'p_holm',
+  'p_fdr',
+  'se_hc3',
+  'p_hc3',
+  'p_permutation',
   'why_not',
 ];
 
@@ -98,18 +123,23 @@ const CORRELATION_COLUMNS = [
 
 /** File name -> text of every table. */
 export function statisticsTables(analysis: CohortAnalysis): Record<string, string> {
+  const adjusted = (name: string, roi: string) =>
+    analysis.families.find((one) => one.name === name)?.members.find((member) => member.roi === roi);
   const tTests = [
-    ...analysis.outcomeTests.map((test) => tTestRow(`d-${test.variable}`, 'raw', test, test.result)),
+    ...analysis.outcomeTests.map((test) => tTestRow(`d-${test.variable}`, 'raw', test, test.result, test)),
     ...analysis.changeTests.flatMap((test) => [
-      tTestRow(`dMD ${test.variable}`, 'raw', test, test.result),
+      tTestRow(`dMD ${test.variable}`, 'raw', test, test.result, {
+        effect: test.effect,
+        adjusted: adjusted('dMD', test.variable),
+      }),
       ...(test.winsorized ? [tTestRow(`dMD ${test.variable}`, 'winsorized', test, test.winsorized)] : []),
     ]),
     ...analysis.baselineTests.map((test) =>
-      tTestRow(`baseline MD ${test.variable}`, 'raw', test, test.result),
+      tTestRow(`baseline MD ${test.variable}`, 'raw', test, test.result, test),
     ),
   ];
   const regressions = analysis.regressions.flatMap(
-    ({ outcome, exploratory, roi, change, covariates, n, result }): Row[] => {
+    ({ outcome, exploratory, roi, change, covariates, n, result, checks }): Row[] => {
       const known = {
         outcome: `d-${outcome}`,
         exploratory,
@@ -137,6 +167,19 @@ export function statisticsTables(analysis: CohortAnalysis): Record<string, strin
           r2: regression.r2,
           f: regression.f,
           model_p: regression.p,
+          ...(term === 'interaction' && change === 'raw' && covariates.length === 0
+            ? {
+                p_holm: adjusted(outcome, roi)?.holm,
+                p_fdr: adjusted(outcome, roi)?.fdr,
+                ...(checks?.ok
+                  ? {
+                      se_hc3: checks.value.hc3.se,
+                      p_hc3: checks.value.hc3.p,
+                      p_permutation: checks.value.permutation.p,
+                    }
+                  : {}),
+              }
+            : {}),
         };
       });
     },

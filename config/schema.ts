@@ -222,6 +222,14 @@ const statistics = z
       .default([])
       .describe('Columns added to the regressions, one sensitivity run each.'),
     exploratory: z.array(outcome).default([]).describe('Further outcomes, reported as exploratory.'),
+    permutations: z
+      .number()
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(10_000)
+      .describe('Permutations by which each primary interaction is tested again; 0: none.'),
+    seed: z.number().int().min(0).default(1).describe('Seed of the permutations.'),
     winsorize: z
       .enum(['tukey', 'none'])
       .default('tukey')

@@ -1,12 +1,15 @@
 /** The whole plan of a trial over one table. A cell that cannot be computed says why and leaves the others alone. */
+import { effectSize } from './effect-size.ts';
 import { attempt, type Result, StatisticsError } from './errors.ts';
-import { type InteractionModel, interactionModel } from './interaction.ts';
+import { type InteractionInput, interactionChecks, interactionModel } from './interaction.ts';
+import { adjustP } from './multiplicity.ts';
 import { pearson } from './pearson.ts';
 import type {
   AnalysisPlan,
   ChangeTest,
   CohortAnalysis,
   CorrelationCell,
+  Family,
   InteractionCell,
   LeftOut,
   SubjectRow,
@@ -41,20 +44,26 @@ export function analysePlan(plan: AnalysisPlan, table: readonly SubjectRow[]): C
   ];
   const groupTest = (variable: NumericVariable) => {
     const { complete, leftOut } = completeRows(rows, [variable]);
+    const [first, second] = byGroup(complete, variable);
     return {
       variable: variable.name,
       n: complete.length,
       leftOut,
-      result: compareGroups(complete, variable),
+      result: attempt(() => tTest(first, second)),
+      effect: attempt(() => effectSize(first, second)),
     };
   };
-  const compareGroups = (complete: readonly SubjectRow[], variable: NumericVariable): Result<TTest> => {
-    const of = (group: 0 | 1) =>
+  /** Values of the reference group, then of the treatment group. */
+  const byGroup = (complete: readonly SubjectRow[], variable: NumericVariable): number[][] =>
+    [0, 1].map((group) =>
       numbers(
         complete.filter((row) => treated(row) === group),
         variable,
-      );
-    return attempt(() => tTest(of(0), of(1)));
+      ),
+    );
+  const compareGroups = (complete: readonly SubjectRow[], variable: NumericVariable): Result<TTest> => {
+    const [first, second] = byGroup(complete, variable);
+    return attempt(() => tTest(first, second));
   };
 
   const changes = plan.rois.map((roi) => ({
@@ -81,15 +90,21 @@ export function analysePlan(plan: AnalysisPlan, table: readonly SubjectRow[]): C
       for (const covariates of [[], ...(plan.covariates ?? [])]) {
         const variables = covariates.map((name) => covariate(name, roi));
         const { complete, leftOut } = completeRows(rows, [outcome, raw, ...variables]);
-        for (const dMd of winsorized === null ? [raw] : [raw, winsorized])
+        for (const dMd of winsorized === null ? [raw] : [raw, winsorized]) {
+          const fitted = <T>(calculate: (input: InteractionInput) => T) =>
+            attempt(() => calculate(modelInput(complete, outcome, dMd, variables, treated)));
+          const { checks } = plan;
+          const isPrimary = dMd === raw && covariates.length === 0;
           regressions.push({
             ...about,
             change: dMd === raw ? 'raw' : 'winsorized',
             covariates,
             n: complete.length,
             leftOut,
-            result: model(complete, outcome, dMd, variables, treated),
+            result: fitted(interactionModel),
+            ...(isPrimary && checks ? { checks: fitted((input) => interactionChecks(input, checks)) } : {}),
           });
+        }
       }
       for (const group of [plan.groups.reference, plan.groups.treatment]) {
         const { complete, leftOut } = completeRows(
@@ -113,7 +128,29 @@ export function analysePlan(plan: AnalysisPlan, table: readonly SubjectRow[]): C
     baselineTests: plan.rois.map((roi) => ({ ...groupTest(baselineMd(roi)), variable: roi })),
     regressions,
     correlations,
+    families: [
+      family(
+        'dMD',
+        changeTests.map(({ variable, result }) => [variable, result.ok ? result.value.student.p : undefined]),
+      ),
+      ...outcomes.map(({ name }) =>
+        family(
+          name,
+          regressions
+            .filter((cell) => cell.outcome === name && cell.change === 'raw' && cell.covariates.length === 0)
+            .map(({ roi, result }) => [roi, result.ok ? result.value.dummyCoded.interaction.p : undefined]),
+        ),
+      ),
+    ],
   };
+}
+
+/** Adjusts the p of those tests that could be made. */
+function family(name: string, tests: readonly (readonly [roi: string, p: number | undefined])[]): Family {
+  const made = tests.flatMap(([roi, p]) => (p === undefined ? [] : [{ roi, p }]));
+  const p = made.map((member) => member.p);
+  const [holm, fdr] = [adjustP(p, 'holm'), adjustP(p, 'benjamini-hochberg')];
+  return { name, members: made.map((member, i) => ({ ...member, holm: holm[i], fdr: fdr[i] })) };
 }
 
 /** Rows of either group, the first of each subject. */
@@ -144,21 +181,19 @@ function completeRows(rows: readonly SubjectRow[], variables: readonly Variable[
   return { complete, leftOut };
 }
 
-function model(
+function modelInput(
   rows: readonly SubjectRow[],
   outcome: NumericVariable,
   dMd: NumericVariable,
   covariates: readonly Variable[],
   treated: (row: SubjectRow) => number,
-): Result<InteractionModel> {
-  return attempt(() =>
-    interactionModel({
-      outcome: { name: outcome.name, values: numbers(rows, outcome) },
-      change: { name: dMd.name, values: numbers(rows, dMd) },
-      treated: rows.map(treated),
-      covariates: covariates.flatMap((variable) => columns(rows, variable)),
-    }),
-  );
+): InteractionInput {
+  return {
+    outcome: { name: outcome.name, values: numbers(rows, outcome) },
+    change: { name: dMd.name, values: numbers(rows, dMd) },
+    treated: rows.map(treated),
+    covariates: covariates.flatMap((variable) => columns(rows, variable)),
+  };
 }
 
 /** The model columns of a covariate: itself, or for words an indicator for each level but the first in the alphabet. */

@@ -1,7 +1,10 @@
 /** Whether a change in MD predicts a change in score, and does so differently in the two groups. */
 import { isConstant, mean, sd } from './descriptive.ts';
 import { StatisticsError } from './errors.ts';
-import { linearRegression, type Regression, type Slope, type Term } from './regression.ts';
+import { leastSquares } from './least-squares.ts';
+import { freedmanLane, type PermutationOptions, type PermutationTest } from './permutation.ts';
+import { type Coefficient, linearRegression, type Regression, type Slope, type Term } from './regression.ts';
+import { heteroscedasticErrors } from './robust-errors.ts';
 
 export interface InteractionInput {
   /** d-score per subject. */
@@ -11,6 +14,14 @@ export interface InteractionInput {
   /** 1 for treatment, 0 for reference. */
   readonly treated: readonly number[];
   readonly covariates: readonly Term[];
+}
+
+/** The interaction's test again, asking less of the errors. */
+export interface InteractionChecks {
+  /** By errors that may differ in size between subjects (HC3). */
+  readonly hc3: Coefficient;
+  /** By permuting what the other terms leave (Freedman & Lane 1983). */
+  readonly permutation: PermutationTest;
 }
 
 /** A fitted model and its three terms of interest. */
@@ -66,18 +77,45 @@ export function interactionModel(input: InteractionInput): InteractionModel {
   };
 }
 
+/** The terms of the model in 0/1 coding, dMD from its mean: dMD, group, dMD x group, covariates. */
+function terms(change: readonly number[], group: readonly number[], covariates: readonly Term[]): Term[] {
+  return [
+    { name: 'dMD', values: change },
+    { name: 'group', values: group },
+    { name: 'dMD x group', values: change.map((v, i) => v * group[i]) },
+    ...covariates,
+  ];
+}
+
+/**
+ * Tests the interaction of {@link interactionModel} by two other ways.
+ * @throws StatisticsError as {@link interactionModel}
+ */
+export function interactionChecks(
+  { outcome, change, treated, covariates }: InteractionInput,
+  options: PermutationOptions,
+): InteractionChecks {
+  const centre = mean(change.values);
+  const [dMd, group, interaction, ...others] = terms(
+    change.values.map((v) => v - centre),
+    treated,
+    covariates,
+  );
+  const fitted = leastSquares(outcome, [dMd, group, interaction, ...others]);
+  return {
+    // After the intercept, dMD and group.
+    hc3: heteroscedasticErrors(fitted, 'HC3').coefficients[3],
+    permutation: freedmanLane(outcome, interaction, [dMd, group, ...others], options),
+  };
+}
+
 function fit(
   outcome: Term,
   change: readonly number[],
   group: readonly number[],
   covariates: readonly Term[],
 ): InteractionFit {
-  const regression = linearRegression(outcome, [
-    { name: 'dMD', values: change },
-    { name: 'group', values: group },
-    { name: 'dMD x group', values: change.map((v, i) => v * group[i]) },
-    ...covariates,
-  ]);
+  const regression = linearRegression(outcome, terms(change, group, covariates));
   return {
     regression,
     change: regression.slopes[0],

@@ -1,6 +1,7 @@
 /** The noncentral t distribution: of t statistics where there is an effect. */
 import gammainc from '@stdlib/math-base-special-gammainc';
 import normal from '@stdlib/stats-base-dists-normal';
+import { StatisticsError } from './errors.ts';
 import { logIntegral } from './quadrature.ts';
 import { rootOf } from './roots.ts';
 
@@ -39,8 +40,11 @@ export function noncentralTUpperTail(t: number, df: number, ncp: number): number
 /**
  * The 95 % confidence interval of the noncentrality, given t: the noncentralities under which t is its distribution's
  * 97.5 % and 2.5 % quantile (Steiger & Fouladi 1997).
+ * @throws StatisticsError NOT_FINITE for a t of values that were too large or too small to be calculated with
  */
 export function noncentralityInterval(t: number, df: number): readonly [number, number] {
+  if (!Number.isFinite(t))
+    throw new StatisticsError('NOT_FINITE', 'the values are too large or too small to be calculated with');
   // Wide enough for any df from 1: both tails are then far beyond 2.5 %.
   const reach = 10 * (1 + Math.abs(t));
   return [

@@ -1,7 +1,9 @@
 /** What a cohort's analysis needs to know, and what it gives back. All plain data: it goes through JSON unchanged. */
+import type { EffectSize } from './effect-size.ts';
 import type { Result } from './errors.ts';
-import type { InteractionModel } from './interaction.ts';
+import type { InteractionChecks, InteractionModel } from './interaction.ts';
 import type { Correlation } from './pearson.ts';
+import type { PermutationOptions } from './permutation.ts';
 import type { TTest } from './t-test.ts';
 import type { WinsorizeMethod } from './winsorize.ts';
 
@@ -32,6 +34,8 @@ export interface AnalysisPlan {
   readonly covariates?: readonly (readonly string[])[];
   /** `tukey` adds a Winsorized twin to every test of dMD. */
   readonly winsorize: WinsorizeMethod;
+  /** Tests each primary interaction again by HC3 and by permutation; absent: not. */
+  readonly checks?: PermutationOptions;
 }
 
 /** A subject that an analysis could not use. */
@@ -50,6 +54,7 @@ export interface Cell<T> {
 /** Group test of one variable; `first` is the reference group, so a difference is reference minus treatment. */
 export interface GroupTest extends Cell<TTest> {
   readonly variable: string;
+  readonly effect: Result<EffectSize>;
 }
 
 export interface OutcomeTest extends GroupTest {
@@ -70,6 +75,22 @@ export interface InteractionCell extends Cell<InteractionModel> {
   readonly change: 'raw' | 'winsorized';
   /** Empty in the primary model. */
   readonly covariates: readonly string[];
+  /** Of primary models of raw dMD, where the plan asks for them. */
+  readonly checks?: Result<InteractionChecks>;
+}
+
+/** Tests that answer one question about several regions, and their p adjusted for being several. */
+export interface Family {
+  /** `dMD` for the group tests, or the outcome whose interactions they are. */
+  readonly name: string;
+  readonly members: readonly {
+    readonly roi: string;
+    readonly p: number;
+    /** Family-wise error (Holm 1979). */
+    readonly holm: number;
+    /** False discovery rate (Benjamini & Hochberg 1995). */
+    readonly fdr: number;
+  }[];
 }
 
 export interface CorrelationCell extends Cell<Correlation> {
@@ -91,4 +112,6 @@ export interface CohortAnalysis {
   readonly baselineTests: readonly GroupTest[];
   readonly regressions: readonly InteractionCell[];
   readonly correlations: readonly CorrelationCell[];
+  /** Group tests of raw dMD, and primary interactions of each outcome; tests that could not be made do not count. */
+  readonly families: readonly Family[];
 }

@@ -15,6 +15,12 @@ export function statisticalMethods(plan: AnalysisPlan): string[] {
         ]
       : []),
     `Each d-score was regressed on dMD, group and their product by ordinary least squares. Group is coded 0 (${reference}) and 1 (${treatment}), and dMD is centred on its mean before multiplying; β is the slope times the standard deviation of its term over that of the d-score. The slope of dMD is therefore that of ${reference}, and the product says how much the slope of ${treatment} differs from it. The same models with all variables, group included, z-scored before multiplying (coding z) are among the coefficients: the test of the product is the same.`,
+    "Effect sizes of group differences in the tables are Cohen's d and Hedges' g with exact 95 % confidence intervals from the noncentral t distribution. p values of the regions' group tests, and of each outcome's interactions, are also given adjusted for the number of regions: by Holm (family-wise error) and by Benjamini and Hochberg (false discovery rate).",
+    ...(plan.checks
+      ? [
+          `Each primary interaction was tested again with heteroscedasticity-consistent errors (HC3) and by ${plan.checks.permutations} permutations of the residuals of the model without it (Freedman and Lane; seed ${plan.checks.seed}).`,
+        ]
+      : []),
     ...(covariates.length > 0
       ? [
           `Each regression was repeated with ${covariates.map((set) => set.map(format.covariate).join(' and ')).join('; with ')}.`,

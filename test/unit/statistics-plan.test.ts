@@ -51,6 +51,42 @@ describe('the plan', () => {
     ]);
   });
 
+  test('adjusts p by families of regions, and checks primary interactions of raw dMD where asked to', () => {
+    const { families, changeTests, regressions } = analysePlan(
+      { ...plan, checks: { permutations: 2000, seed: 1 } },
+      table,
+    );
+    expect(families.map(({ name, members }) => [name, members.map(({ roi }) => roi)])).toEqual([
+      ['dMD', ['lBA10', 'vACC']],
+      ['MADRS', ['lBA10', 'vACC']],
+      ['QIDS', ['lBA10', 'vACC']],
+    ]);
+    for (const { members } of families) {
+      const [low, high] = [...members].sort((a, b) => a.p - b.p);
+      // Of two tests Holm doubles the smaller p; neither method makes one smaller.
+      expect(low.holm).toBeCloseTo(Math.min(1, 2 * low.p), 12);
+      expect(high.holm).toBeGreaterThanOrEqual(Math.max(high.p, low.holm));
+      expect(high.fdr).toBeCloseTo(high.p, 12);
+    }
+    for (const { effect, result } of changeTests) {
+      if (!effect.ok || !result.ok) throw new Error('no effect');
+      expect(effect.value.cohensD.value).toBeCloseTo(result.value.cohensD, 12);
+      expect(Math.abs(effect.value.hedgesG.value)).toBeLessThan(Math.abs(result.value.cohensD));
+    }
+    for (const { checks, result, change, covariates } of regressions) {
+      const isPrimary = change === 'raw' && covariates.length === 0;
+      expect(checks !== undefined).toBe(isPrimary);
+      if (!checks) continue;
+      if (!checks.ok || !result.ok) throw new Error('no checks');
+      const { interaction } = result.value.dummyCoded;
+      expect(checks.value.hc3.b).toBeCloseTo(interaction.b, 6);
+      expect(checks.value.hc3.se).not.toBe(interaction.se);
+      // Errors here are even: three standard errors of 2000 permutations.
+      const se = Math.sqrt((interaction.p * (1 - interaction.p)) / 2000);
+      expect(Math.abs(checks.value.permutation.p - interaction.p)).toBeLessThan(3 * se + 0.03);
+    }
+  });
+
   test('both codings give the interaction one t', () => {
     for (const { result } of analysePlan(plan, table).regressions) {
       if (!result.ok) throw new Error(result.reason);
@@ -133,7 +169,7 @@ describe('the plan', () => {
     });
     fc.assert(
       fc.property(fc.array(row, { maxLength: 24 }), (rows) => {
-        visit(analysePlan(plan, rows));
+        visit(analysePlan({ ...plan, checks: { permutations: 20, seed: 1 } }, rows));
       }),
       { seed: 24, numRuns: 400 },
     );
