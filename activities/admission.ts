@@ -32,10 +32,14 @@ export class Admission {
   #free: Capacity;
   readonly #queue: Waiting[] = [];
   readonly #listeners = new Set<() => void>();
+  readonly #observe: (total: Capacity, free: Capacity) => void;
 
-  constructor(total: Capacity) {
+  /** @param observe told of what is free, now and after every change */
+  constructor(total: Capacity, observe: (total: Capacity, free: Capacity) => void = () => {}) {
     this.total = total;
     this.#free = total;
+    this.#observe = observe;
+    observe(total, total);
   }
 
   /** What nobody has taken. */
@@ -123,6 +127,7 @@ export class Admission {
       cpus: this.#free.cpus + sign * cpus,
       memoryMiB: this.#free.memoryMiB + sign * memoryMiB,
     };
+    this.#observe(this.total, this.#free);
   }
 
   #serve(): void {

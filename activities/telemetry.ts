@@ -8,6 +8,7 @@ import { type MetricMeter, type Next, noopMetricMeter } from '@temporalio/common
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import type { Outcome, ToolIdentity } from '../containers/runtime.ts';
 import type { StepRun } from '../pipeline/step.ts';
+import type { Capacity } from './admission.ts';
 import type { StepRecord } from './store.ts';
 
 const MIB = 1024 * 1024;
@@ -24,6 +25,11 @@ export const METRICS = {
   bytes: 'delta_md_step_output_bytes_total',
   /** Counter of tries that failed; labels study, step, code. */
   failures: 'delta_md_failures_total',
+  /** Gauges of what the worker may use of its host, and what no step has taken. */
+  cpus: 'delta_md_host_cpus',
+  freeCpus: 'delta_md_host_free_cpus',
+  memoryBytes: 'delta_md_host_memory_bytes',
+  freeMemory: 'delta_md_host_free_memory_bytes',
 } as const;
 
 /** Bounds of the histograms' buckets: a step takes from a tenth of a second to hours, and up to 64 GiB. */
@@ -41,6 +47,10 @@ const instrumentsOf = (meter: MetricMeter) => ({
   results: meter.createCounter(METRICS.results, undefined, 'results handed on'),
   bytes: meter.createCounter(METRICS.bytes, 'By', 'bytes written as results'),
   failures: meter.createCounter(METRICS.failures, undefined, 'tries that failed'),
+  cpus: meter.createGauge(METRICS.cpus, 'int', undefined, 'cores that steps may use'),
+  freeCpus: meter.createGauge(METRICS.freeCpus, 'int', undefined, 'cores that no step has taken'),
+  memoryBytes: meter.createGauge(METRICS.memoryBytes, 'int', 'By', 'memory that steps may use'),
+  freeMemory: meter.createGauge(METRICS.freeMemory, 'int', 'By', 'memory that no step has taken'),
 });
 
 let instruments = instrumentsOf(noopMetricMeter);
@@ -48,6 +58,14 @@ let instruments = instrumentsOf(noopMetricMeter);
 /** Measures for this meter from now on, in the whole process; before, nothing is measured. */
 export function measureFor(meter: MetricMeter): void {
   instruments = instrumentsOf(meter);
+}
+
+/** What a host has for steps, and what of it is free. */
+export function observeHost(total: Capacity, free: Capacity): void {
+  instruments.cpus.set(total.cpus);
+  instruments.freeCpus.set(free.cpus);
+  instruments.memoryBytes.set(total.memoryMiB * MIB);
+  instruments.freeMemory.set(free.memoryMiB * MIB);
 }
 
 /** Ids of workflows begin with the study's name. */

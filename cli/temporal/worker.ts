@@ -12,7 +12,7 @@ import pino from 'pino';
 import { Admission, type Capacity, hostCapacity } from '../../activities/admission.ts';
 import { createActivities } from '../../activities/index.ts';
 import { FailureInterceptor } from '../../activities/interceptor.ts';
-import { FailureCounter, measureFor } from '../../activities/telemetry.ts';
+import { FailureCounter, measureFor, observeHost } from '../../activities/telemetry.ts';
 import { DeltaMdError } from '../../pipeline/failures.ts';
 import { queueOf, RESOURCE_CLASSES, type ResourceClass } from '../../pipeline/resources.ts';
 import { VERSION } from '../version.ts';
@@ -83,7 +83,7 @@ export async function startWorker(
 ): Promise<RunningWorker> {
   const connection = await NativeConnection.connect(connectionOptions(address));
   const traces = await tracing((message) => Runtime.instance().logger.warn(`OpenTelemetry: ${message}`));
-  const admission = new Admission({ ...hostCapacity(), ...capacity });
+  const admission = new Admission({ ...hostCapacity(), ...capacity }, observeHost);
   const hurry = new AbortController();
   const activities = createActivities(VERSION, { admission, hurry: hurry.signal });
   const grace = Math.max(LEAST_GRACE_MS, graceSeconds * 1000);

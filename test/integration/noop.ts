@@ -1,6 +1,6 @@
 /** Activities that do nothing, for tests of the engine alone: every step is done at once, and counted. */
 import { resolve } from 'node:path';
-import { type NativeConnection, Worker } from '@temporalio/worker';
+import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Activities, StepResult } from '../../activities/index.ts';
 import { asApplicationFailure } from '../../activities/interceptor.ts';
 import { DeltaMdError } from '../../pipeline/failures.ts';
@@ -80,6 +80,7 @@ export async function noopWorkers(
   connection: NativeConnection,
   taskQueue: string,
   activities: Activities,
+  options: Pick<WorkerOptions, 'sinks' | 'maxHeartbeatThrottleInterval'> = {},
 ): Promise<{ stop: () => Promise<void>; stopped: Promise<unknown> }> {
   const workers = await Promise.all(
     RESOURCE_CLASSES.map((resourceClass) =>
@@ -92,6 +93,7 @@ export async function noopWorkers(
         activities,
         maxConcurrentActivityTaskExecutions: 40,
         stickyQueueScheduleToStartTimeout: '2s',
+        ...options,
       }),
     ),
   );

@@ -29,7 +29,7 @@ import {
   waitFor,
   writeSet,
 } from './harness.ts';
-import { noopActivities, noopPlan } from './noop.ts';
+import { noopActivities, noopPlan, noopWorkers } from './noop.ts';
 import { hasPrometheus, startPrometheus } from './prometheus.ts';
 
 const CATALOGUE = fileURLToPath(new URL('../fixtures/metrics.json', import.meta.url));
@@ -229,22 +229,16 @@ describe('a cohort of which one subject fails, on a worker that is watched', () 
     it('go on where a cohort goes on as a new run of itself', async () => {
       const traces = await tracing();
       const taskQueue = 'paged';
-      const worker = await Worker.create({
-        connection: env.nativeConnection,
-        taskQueue,
-        workflowBundle: BUNDLE,
-        activities: noopActivities().activities,
-        sinks: traces?.sinks,
-      });
+      const { activities } = noopActivities();
+      const worker = await noopWorkers(env.nativeConnection, taskQueue, activities, { sinks: traces?.sinks });
       const client = await connect(env.address);
       const roster = rosterOf(['sub-1', 'sub-2', 'sub-3'].map((subject) => ({ subject, status: 'waiting' })));
-      await worker.runUntil(
-        client.workflow.execute<typeof cohortWorkflow>(COHORT_WORKFLOW, {
-          taskQueue,
-          workflowId: 'paged/cohort',
-          args: [{ plan: noopPlan('paged', 1), roster, page: 2 }],
-        }),
-      );
+      await client.workflow.execute<typeof cohortWorkflow>(COHORT_WORKFLOW, {
+        taskQueue,
+        workflowId: 'paged/cohort',
+        args: [{ plan: noopPlan('paged', 1), roster, page: 2 }],
+      });
+      await worker.stop();
       await client.connection.close();
       await flushTraces();
       const runs = named('RunWorkflow:cohortWorkflow')

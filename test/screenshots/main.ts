@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { EmbeddedTemporal, NAMESPACE } from '../../cli/temporal/embedded.ts';
 import { registerSearchAttributes } from '../../cli/temporal/search-attributes.ts';
@@ -17,6 +17,7 @@ import { counts, type Roster, rowsOf } from '../../pipeline/roster.ts';
 import type { cohortWorkflow } from '../../workflows/index.ts';
 import { STUDY } from '../../workflows/search-attributes.ts';
 import { waitFor } from '../integration/harness.ts';
+import { noopWorkers } from '../integration/noop.ts';
 import { plan, roster, STUDY_NAME, stagedActivities } from './cohort.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -44,14 +45,8 @@ async function withCohort(look: (ui: string) => Promise<void>): Promise<void> {
   const native = await NativeConnection.connect({ address: server.address });
   try {
     await registerSearchAttributes(connection, NAMESPACE);
-    const worker = await Worker.create({
-      connection: native,
-      taskQueue: TASK_QUEUE,
-      workflowBundle: { codePath: join(ROOT, 'dist/workflow-bundle.js') },
-      activities,
-      maxHeartbeatThrottleInterval: '1s',
-    });
-    await worker.runUntil(async () => {
+    const worker = await noopWorkers(native, TASK_QUEUE, activities, { maxHeartbeatThrottleInterval: '1s' });
+    try {
       const handle = await client.workflow.start<typeof cohortWorkflow>('cohortWorkflow', {
         workflowId: COHORT,
         taskQueue: TASK_QUEUE,
@@ -71,7 +66,9 @@ async function withCohort(look: (ui: string) => Promise<void>): Promise<void> {
       await look(`${server.ui}/namespaces/${NAMESPACE}/workflows`);
       release();
       await handle.terminate();
-    });
+    } finally {
+      await worker.stop();
+    }
   } finally {
     await native.close();
     await connection.close();
