@@ -14,7 +14,7 @@ import {
 } from '@temporalio/client';
 import { ApplicationFailure, defineSearchAttributeKey } from '@temporalio/common';
 import type { Study } from '../config/study.ts';
-import { FAILURES, type Failure, isFailureCode } from '../pipeline/failures.ts';
+import { carriedFailure, FAILURES, type Failure } from '../pipeline/failures.ts';
 import {
   ARRIVED_SIGNAL,
   STUDY_ATTRIBUTE,
@@ -53,14 +53,8 @@ async function failureIn(client: Client, workflowId: string): Promise<Failure> {
     await client.workflow.getHandle(workflowId).result();
   } catch (error) {
     const cause = error instanceof WorkflowFailedError ? error.cause : error;
-    if (cause instanceof ApplicationFailure && isFailureCode(cause.type))
-      return (
-        (cause.details?.[0] as Failure | undefined) ?? {
-          code: cause.type,
-          message: cause.message,
-          remedy: FAILURES[cause.type].remedy,
-        }
-      );
+    const known = cause instanceof ApplicationFailure ? carriedFailure(cause) : undefined;
+    if (known) return known;
   }
   return { code: 'CANCELLED', message: 'the subject was stopped', remedy: FAILURES.CANCELLED.remedy };
 }

@@ -6,23 +6,20 @@
  *   files/<sha256>              scans, templates and small texts
  *   results/<key>/<file>        a finished result; its record.json, put last, says that it is whole
  */
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DeltaMdError } from '../pipeline/failures.ts';
-import type { FileRef } from '../pipeline/step.ts';
+import { type FileRef, isFile } from '../pipeline/step.ts';
 import type { Storage } from './storage/storage.ts';
 import { type StepRecord, Store } from './store.ts';
+import { isThere } from './whole-file.ts';
 
 const RECORD = 'record.json';
 
-const isThere = (path: string) =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
-
-function isFile(value: unknown): value is FileRef {
-  return typeof value === 'object' && value !== null && 'sha256' in value && 'path' in value;
+/** Every file in a value, however deep. */
+function filesIn(value: unknown): FileRef[] {
+  if (isFile(value)) return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(filesIn) : [];
 }
 
 export class Exchange {
@@ -38,10 +35,10 @@ export class Exchange {
     this.#storage = storage;
   }
 
-  /** Makes files of this worker known to all. */
-  async offer(files: readonly FileRef[]): Promise<void> {
+  /** Makes every file in a value, all of them this worker's, known to all. */
+  async offer(value: unknown): Promise<void> {
     if (!this.#storage) return;
-    for (const { path, sha256 } of files) {
+    for (const { path, sha256 } of filesIn(value)) {
       const name = `files/${sha256}`;
       if (this.#offered.has(name)) continue;
       if (!(await this.#storage.has(name))) await this.#storage.put(name, path);

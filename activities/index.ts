@@ -79,15 +79,7 @@ export function createActivities(version: string, host: StepHost) {
     }): Promise<PreparedSession> {
       return beating(async () => {
         const prepared = await prepareSession(plan, subject, session);
-        const files = [
-          prepared.acqparamsB0,
-          prepared.acqparams,
-          prepared.index,
-          prepared.bvals,
-          prepared.bvecs,
-        ];
-        const images = [...prepared.b0Runs.map(({ image }) => image), ...prepared.dwi];
-        await (await exchangeFor(plan)).offer([...files, ...images, plan.template]);
+        await (await exchangeFor(plan)).offer([prepared, plan.template]);
         return prepared;
       });
     },

@@ -121,6 +121,20 @@ export class DeltaMdError extends Error {
   }
 }
 
+/** A failure as Temporal carries one: its code is the type, all that is known of it the first detail. */
+export interface CarriedFailure {
+  readonly type?: string | null;
+  readonly message: string;
+  readonly details?: readonly unknown[] | null;
+}
+
+/** What is known of a failure that Temporal carried; undefined where it is none of ours. */
+export function carriedFailure({ type, message, details }: CarriedFailure): Failure | undefined {
+  if (!isFailureCode(type)) return undefined;
+  const known = details?.[0] as Failure | undefined;
+  return known ?? { code: type, message, remedy: FAILURES[type].remedy };
+}
+
 export function isFailureCode(text: string | null | undefined): text is FailureCode {
   return text !== null && text !== undefined && Object.hasOwn(FAILURES, text);
 }

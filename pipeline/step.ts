@@ -58,7 +58,7 @@ export interface StepRun {
 /** Folder, inside the working folder, where inputs are staged. */
 export const INPUT_FOLDER = 'in';
 
-function isFile(value: unknown): value is FileRef {
+export function isFile(value: unknown): value is FileRef {
   return typeof value === 'object' && value !== null && 'sha256' in value;
 }
 

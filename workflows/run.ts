@@ -14,7 +14,7 @@ import {
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { type Allowance, nextAllowance } from '../pipeline/escalation.ts';
-import { FAILURES, type Failure, isFailureCode } from '../pipeline/failures.ts';
+import { carriedFailure, FAILURES, type Failure } from '../pipeline/failures.ts';
 import { classOf, queueOf } from '../pipeline/resources.ts';
 import { type Outputs, plan, type RunStep } from '../pipeline/step.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
@@ -88,10 +88,8 @@ export class StepBoard {
 /** What is known of a failure that reached the workflow. */
 export function failureOf(error: unknown): Failure {
   const cause = error instanceof ActivityFailure ? error.cause : error;
-  if (cause instanceof ApplicationFailure && isFailureCode(cause.type)) {
-    const known = cause.details?.[0] as Failure | undefined;
-    return known ?? { code: cause.type, message: cause.message, remedy: FAILURES[cause.type].remedy };
-  }
+  const known = cause instanceof ApplicationFailure ? carriedFailure(cause) : undefined;
+  if (known) return known;
   const message = cause instanceof Error ? cause.message : String(error);
   return { code: 'INTERNAL', message, remedy: FAILURES.INTERNAL.remedy };
 }

@@ -1,7 +1,7 @@
 /** A folder that all workers mount, though their own work folders are their own. */
-import { constants, copyFile, stat } from 'node:fs/promises';
+import { constants, copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { placeWhole } from '../whole-file.ts';
+import { isThere, placeWhole } from '../whole-file.ts';
 import type { Storage } from './storage.ts';
 
 export class FileStorage implements Storage {
@@ -12,10 +12,7 @@ export class FileStorage implements Storage {
   }
 
   async has(name: string): Promise<boolean> {
-    return stat(join(this.#root, name)).then(
-      () => true,
-      () => false,
-    );
+    return isThere(join(this.#root, name));
   }
 
   async put(name: string, path: string): Promise<void> {

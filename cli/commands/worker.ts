@@ -104,12 +104,13 @@ Exit codes: 0 stopped, 3 no server answers`,
             healthPort,
             async () => worker?.health() ?? { state: 'INITIALIZED', polling: false },
           );
-        const running = (worker = await startWorker(address, {
+        const running = await startWorker(address, {
           capacity: capacityOf(capacity),
           classes,
           graceSeconds: grace,
           buildId,
-        }));
+        });
+        worker = running;
         if (buildId !== undefined && isCurrent) {
           const client = await connect(address);
           await makeCurrent(client, buildId).finally(() => client.connection.close());

@@ -7,6 +7,7 @@ import { Client, Connection } from '@temporalio/client';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { dataConverter } from './codec.ts';
 import { answers, NAMESPACE, runningServer } from './embedded.ts';
+import { ACTIVITY_QUEUE, pollersOf } from './pollers.ts';
 import { connectionOptions, howSecured } from './tls.ts';
 import { tracing } from './tracing.ts';
 
@@ -41,23 +42,10 @@ export async function findServer(
 }
 
 const DESCRIBE_SECONDS = 5;
-/** temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY */
-const ACTIVITY_QUEUE = 2;
 
 /** True when some worker polls our task queue; false, too, where the server does not say in time. */
-export async function hasWorker(client: Client): Promise<boolean> {
-  try {
-    const { pollers } = await client.withDeadline(Date.now() + DESCRIBE_SECONDS * 1000, () =>
-      client.workflowService.describeTaskQueue({
-        namespace: NAMESPACE,
-        taskQueue: { name: TASK_QUEUE },
-        taskQueueType: ACTIVITY_QUEUE,
-      }),
-    );
-    return (pollers ?? []).length > 0;
-  } catch {
-    return false;
-  }
+export async function hasWorker({ connection }: Client): Promise<boolean> {
+  return (await pollersOf(connection, TASK_QUEUE, ACTIVITY_QUEUE, DESCRIBE_SECONDS)).length > 0;
 }
 
 export async function connect(address: string): Promise<Client> {

@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import type { NativeConnection } from '@temporalio/worker';
 import type { ResourceClass } from '../../pipeline/resources.ts';
-import { NAMESPACE } from './embedded.ts';
+import { ACTIVITY_QUEUE, pollersOf, WORKFLOW_QUEUE } from './pollers.ts';
 
 export interface PollerHealth {
   /** The SDK's word for the worker's state: RUNNING, DRAINING, STOPPED, FAILED ... */
@@ -11,9 +11,6 @@ export interface PollerHealth {
   readonly polling: boolean;
 }
 
-/** temporal.api.enums.v1.TaskQueueType; a worker of light work polls for workflows even while it may take no steps. */
-const WORKFLOW_QUEUE = 1;
-const ACTIVITY_QUEUE = 2;
 /** A poll waits a minute at the server before it is made anew; twice that is a worker that has gone. */
 const POLL_SECONDS = 120;
 
@@ -27,22 +24,11 @@ export async function isPolling(
   taskQueue: string,
   resourceClass: ResourceClass,
 ): Promise<boolean> {
-  try {
-    const { pollers } = await connection.withDeadline(Date.now() + ANSWER_SECONDS * 1000, () =>
-      connection.workflowService.describeTaskQueue({
-        namespace: NAMESPACE,
-        taskQueue: { name: taskQueue },
-        taskQueueType: resourceClass === 'light' ? WORKFLOW_QUEUE : ACTIVITY_QUEUE,
-      }),
-    );
-    const since = Date.now() / 1000 - POLL_SECONDS;
-    return (pollers ?? []).some(
-      ({ identity: poller, lastAccessTime }) =>
-        poller === identity && Number(lastAccessTime?.seconds ?? 0) > since,
-    );
-  } catch {
-    return false;
-  }
+  // A worker of light work polls for workflows even while it may take no steps.
+  const type = resourceClass === 'light' ? WORKFLOW_QUEUE : ACTIVITY_QUEUE;
+  const pollers = await pollersOf(connection, taskQueue, type, ANSWER_SECONDS);
+  const since = Date.now() / 1000 - POLL_SECONDS;
+  return pollers.some((poller) => poller.identity === identity && poller.lastSeconds > since);
 }
 
 /**

@@ -217,6 +217,16 @@ export async function waitForStep(study: Study, step: string, command: Running):
   );
 }
 
+/** True when a command is here and succeeds: whether a test can be made on this machine. */
+export function works(program: string, ...argv: string[]): boolean {
+  try {
+    execFileSync(program, argv, { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Waits for a condition; `why` says what was seen where it never came true. */
 export async function waitFor(
   holds: () => Promise<boolean>,

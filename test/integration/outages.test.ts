@@ -23,6 +23,7 @@ import {
   startUnder,
   toolsRunning,
   waitFor,
+  works,
 } from './harness.ts';
 import { type Server, startServer } from './server.ts';
 
@@ -33,15 +34,6 @@ const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
 const CUT_SECONDS = 25;
 
 const run = (...argv: string[]) => execFileSync(argv[0], argv.slice(1), { stdio: 'pipe' });
-const works = (...argv: string[]) => {
-  try {
-    run(...argv);
-    return true;
-  } catch {
-    return false;
-  }
-};
-
 describe('outages', () => {
   let study: Study;
   let server: Server;

@@ -18,6 +18,7 @@ import {
   start,
   startUnder,
   waitFor,
+  works,
 } from './harness.ts';
 import { freePort, type Server, startServer } from './server.ts';
 
@@ -28,23 +29,9 @@ const CREDENTIALS = {
   AWS_REGION: 'us-east-1',
 };
 
-const canHide = (() => {
-  try {
-    execFileSync('unshare', ['--mount', 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
+const canHide = works('unshare', '--mount', 'true');
 /** A real S3 server: `go install github.com/versity/versitygw/cmd/versitygw@v1.8.0`. */
-const hasGateway = (() => {
-  try {
-    execFileSync('versitygw', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
+const hasGateway = works('versitygw', '--version');
 
 describe.skipIf(!canHide)('workers without a common folder', () => {
   let study: Study;

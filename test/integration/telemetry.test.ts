@@ -4,7 +4,6 @@
  *   RECORD_METRICS=1 npx vitest run test/integration/telemetry.test.ts
  */
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
@@ -31,18 +30,11 @@ import {
 } from './harness.ts';
 import { noopActivities, noopPlan, noopWorkers } from './noop.ts';
 import { hasPrometheus, startPrometheus } from './prometheus.ts';
+import { freePort } from './server.ts';
 
 const CATALOGUE = fileURLToPath(new URL('../fixtures/metrics.json', import.meta.url));
 
 const BUNDLE = { codePath: fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url)) };
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done));
-  const { port } = probe.address() as { port: number };
-  await new Promise((done) => probe.close(done));
-  return port;
-}
 
 describe('a cohort of which one subject fails, on a worker that is watched', () => {
   let env: TestWorkflowEnvironment;

@@ -3,26 +3,17 @@
  * worker killed in the middle of a cohort. `npm run stack` makes the images and runs this.
  */
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ExecaError, execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deltaMd, type Running, start, waitFor } from '../integration/harness.ts';
+import { freePort } from '../integration/server.ts';
 
 const [PROGRAM, ...WORDS]: string[] = JSON.parse(process.env['STACK_COMPOSE'] ?? '[]');
 const SUBJECTS = 4;
 const MINUTES = 60_000;
-
-async function freePort(): Promise<string> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(String(port)));
-    });
-  });
-}
 
 interface Entry {
   readonly event: string;
@@ -85,8 +76,8 @@ describe.skipIf(!PROGRAM)('the production stack', () => {
     const secrets = join(folder, 'secrets');
     await execa('containers/temporal/make-secrets.sh', [secrets]);
     env = {
-      TEMPORAL_PORT: await freePort(),
-      UI_PORT: await freePort(),
+      TEMPORAL_PORT: String(await freePort()),
+      UI_PORT: String(await freePort()),
       STUDIES: join(folder, 'studies'),
       SECRETS: secrets,
       POSTGRES_PASSWORD_FILE: join(secrets, 'postgres_password'),
