@@ -4,7 +4,6 @@
  */
 import { basename, join } from 'node:path';
 import { readParticipants } from '../config/participants.ts';
-import type { OutcomeSettings } from '../config/schema.ts';
 import type { Study } from '../config/study.ts';
 import { isMissing, readTable } from '../config/tables.ts';
 import { DeltaMdError } from '../pipeline/failures.ts';
@@ -12,6 +11,7 @@ import type { SubjectRow as CohortTableRow } from '../pipeline/roster.ts';
 import { sessionName } from '../pipeline/study.ts';
 import { analysePlan } from '../statistics/analyse.ts';
 import type { CohortAnalysis, SubjectRow } from '../statistics/plan.ts';
+import { analysisPlan, mdOf, valuesOf } from './analysis.ts';
 import { tsv, writeInto, writeJsonInto } from './derivatives.ts';
 import { picturesOf, readSteps, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
 import { renderGroupReport } from './report/html.ts';
@@ -71,20 +71,6 @@ async function readMd(study: Study, subject: string): Promise<MdRow[]> {
   return rows;
 }
 
-/** d-score = baseline - follow-up, or the column that holds it; null where a part is missing. */
-function scoreOf(
-  outcome: OutcomeSettings,
-  values: Readonly<Record<string, number | string | null>>,
-): number | null {
-  const number = (column: string | undefined) => {
-    const value = column === undefined ? null : values[column];
-    return typeof value === 'number' ? value : null;
-  };
-  if (outcome.change !== undefined) return number(outcome.change);
-  const [baseline, followup] = [number(outcome.baseline), number(outcome.followup)];
-  return baseline === null || followup === null ? null : baseline - followup;
-}
-
 /** Regions below the coverage a study asks for are left out of the statistics, not averaged from scraps. */
 function usable(row: MdRow | undefined): number | null {
   return row === undefined || row.flagged ? null : row.md;
@@ -93,28 +79,20 @@ function usable(row: MdRow | undefined): number | null {
 async function analysisTable(study: Study, md: readonly MdRow[]): Promise<SubjectRow[]> {
   const [baseline, followup] = study.sessions;
   const participants = new Map((await readParticipants(study)).map((p) => [p.subject, p]));
-  const outcomes = [...(study.statistics?.outcomes ?? []), ...(study.statistics?.exploratory ?? [])];
-  return [...new Set(md.map((row) => row.subject))].map((subject) => {
+  const rois = study.rois.labels.map(({ name }) => name);
+  return [...new Set(md.map((row) => row.subject))].map((subject): SubjectRow => {
     const of = (label: string | null, roi: string) =>
       usable(md.find((row) => row.subject === subject && row.label === label && row.roi === roi));
-    const person = participants.get(subject);
-    const change: Record<string, number | null> = {};
-    const baselineMd: Record<string, number | null> = {};
-    for (const { name } of study.rois.labels) {
-      const before = of(baseline.label, name);
-      const after = followup ? of(followup.label, name) : null;
-      baselineMd[name] = before;
-      change[name] = before === null || after === null ? null : before - after;
-    }
+    const { group = '', values = {} } = participants.get(subject) ?? {};
     return {
       subject,
-      group: person?.group ?? '',
-      change,
-      baselineMd,
-      scores: Object.fromEntries(outcomes.map((o) => [o.name, scoreOf(o, person?.values ?? {})])),
-      covariates: Object.fromEntries(
-        (study.statistics?.covariates ?? []).map((c) => [c, person?.values[c] ?? null]),
+      group,
+      ...mdOf(
+        rois,
+        (roi) => of(baseline.label, roi),
+        (roi) => (followup ? of(followup.label, roi) : null),
       ),
+      ...(study.statistics ? valuesOf(study.statistics, values) : { scores: {}, covariates: {} }),
     };
   });
 }
@@ -122,20 +100,8 @@ async function analysisTable(study: Study, md: readonly MdRow[]): Promise<Subjec
 function analyse(study: Study, table: readonly SubjectRow[]): CohortAnalysis | undefined {
   const { statistics, participants } = study;
   if (!statistics || !participants || study.sessions.length < 2) return undefined;
-  return analysePlan(
-    {
-      groups: participants.group,
-      rois: study.rois.labels.map((label) => label.name),
-      outcomes: statistics.outcomes.map((o) => o.name),
-      exploratory: statistics.exploratory.map((o) => o.name),
-      covariates: statistics.covariates.map((c) => [c]),
-      winsorize: statistics.winsorize,
-      ...(statistics.permutations > 0
-        ? { checks: { permutations: statistics.permutations, seed: statistics.seed } }
-        : {}),
-    },
-    table,
-  );
+  const rois = study.rois.labels.map(({ name }) => name);
+  return analysePlan(analysisPlan(statistics, participants.group, rois), table);
 }
 
 /** Every version of tools that made the results, from the subjects' own records: two in one cohort must be seen. */
