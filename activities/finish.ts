@@ -12,11 +12,13 @@ import { sessionName } from '../pipeline/study.ts';
 import { analysePlan } from '../statistics/analyse.ts';
 import type { CohortAnalysis, SubjectRow } from '../statistics/plan.ts';
 import { analysisPlan, mdOf, valuesOf } from './analysis.ts';
-import { tsv, writeInto, writeJsonInto } from './derivatives.ts';
+import { writeInto, writeJsonInto } from './derivatives.ts';
+import { statisticsTables } from './group-tables/index.ts';
+import { regionalChange, regionalMd } from './group-tables/regional.ts';
+import { writeTables } from './group-tables/table.ts';
 import { picturesOf, readSteps, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
 import { renderGroupReport } from './report/html.ts';
 import type { CohortRow, RoiRow, TruthRow } from './report/types.ts';
-import { statisticsTables } from './statistics-tables.ts';
 import { recoveredTruth } from './truth.ts';
 
 /** One subject of a cohort that has ended, with what its own summary says. */
@@ -133,20 +135,6 @@ function methods(study: Study, tools: readonly { name: string; version: string }
   ];
 }
 
-const MEANING = {
-  participant_id: 'Subject',
-  session: 'Session',
-  group: 'Treatment group',
-  roi: 'Region',
-  md: { Description: 'Mean diffusivity averaged over the voxels with data', Units: 'mm^2/s' },
-  md_baseline: { Description: 'MD at baseline', Units: 'mm^2/s' },
-  md_followup: { Description: 'MD at follow-up', Units: 'mm^2/s' },
-  dmd: { Description: 'MD(baseline) - MD(follow-up)', Units: 'mm^2/s' },
-  voxels: 'Voxels averaged',
-  coverage: 'Share of the voxels of the region that had data, 0 to 1',
-  flagged: 'true: below the coverage the study asks for, left out of the statistics',
-};
-
 async function describeDataset(study: Study, version: string): Promise<void> {
   await writeJsonInto(join(study.output, 'dataset_description.json'), {
     Name: `${study.title ?? study.study}: diffusion tensor maps and regional mean diffusivity`,
@@ -186,39 +174,16 @@ export async function finishCohort(
   }
   const subjects = await analysisTable(study, md);
 
-  const roiColumns = ['participant_id', 'session', 'roi', 'md', 'voxels', 'coverage', 'flagged'];
-  await writeInto(
-    at(GROUP_FILES.rois),
-    tsv(
-      roiColumns,
-      md.map((row) => ({ ...row, participant_id: row.subject })),
-    ),
-  );
-  await writeJsonInto(at(GROUP_FILES.rois.replace('.tsv', '.json')), MEANING);
-  if (study.sessions.length > 1) {
-    const changeColumns = ['participant_id', 'group', 'roi', 'md_baseline', 'md_followup', 'dmd'];
-    const changes = subjects.flatMap((row) =>
-      study.rois.labels.map(({ name }) => {
-        const [before, change] = [row.baselineMd[name] ?? null, row.change[name] ?? null];
-        return {
-          participant_id: row.subject,
-          group: row.group,
-          roi: name,
-          md_baseline: before,
-          md_followup: before === null || change === null ? null : before - change,
-          dmd: change,
-        };
-      }),
-    );
-    await writeInto(at(GROUP_FILES.change), tsv(changeColumns, changes));
-    await writeJsonInto(at(GROUP_FILES.change.replace('.tsv', '.json')), MEANING);
-  }
-
+  const rois = study.rois.labels.map(({ name }) => name);
   const analysis = analyse(study, subjects);
-  if (analysis) {
-    await writeJsonInto(at(GROUP_FILES.statistics), analysis);
-    for (const [name, text] of Object.entries(statisticsTables(analysis))) await writeInto(at(name), text);
-  }
+  await writeTables(study.output, {
+    [GROUP_FILES.rois.replace('.tsv', '')]: regionalMd(md),
+    ...(study.sessions.length > 1
+      ? { [GROUP_FILES.change.replace('.tsv', '')]: regionalChange(subjects, rois) }
+      : {}),
+    ...(analysis ? statisticsTables(analysis) : {}),
+  });
+  if (analysis) await writeJsonInto(at(GROUP_FILES.statistics), analysis);
   const truth: TruthRow[] | undefined = await recoveredTruth(study, subjects);
   if (truth) await writeJsonInto(at(GROUP_FILES.truth), truth);
 

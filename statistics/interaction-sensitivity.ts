@@ -58,7 +58,8 @@ export function interactionSensitivity(
                 throw new StatisticsError('TOO_FEW', `${subjects[i]} has no ${clusterName}`);
               return one;
             });
-            return clusterErrors(fit, known).coefficients[INTERACTION];
+            const { coefficients, df } = clusterErrors(fit, known);
+            return { ...coefficients[INTERACTION], df };
           }),
     influence: of((fit) => influenceOf(fit, subjects)),
     varianceInflation: of(varianceInflation),
