@@ -34,7 +34,7 @@ const regions = z
   .refine((r) => new Set(r.names).size === r.names.length, { message: 'has a name twice' })
   .describe('Regions, and their columns in the table.');
 
-const analysisSchema = z.strictObject({
+export const analysisSchema = z.strictObject({
   title: text.optional().describe('Title of the analysis.'),
   participants: z
     .strictObject({ id: subjectColumn, group })
