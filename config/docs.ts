@@ -42,14 +42,17 @@ function rowsOf(schema: JsonSchema, prefix: string): Row[] {
           : `\`${standard}\``,
       description: (field.description ?? '').replaceAll('|', '\\|'),
     };
-    const inner = [field, ...(field.anyOf ?? []), ...(field.oneOf ?? [])].filter((part) => part.properties);
+    const parts = [field, ...(field.anyOf ?? []), ...(field.oneOf ?? [])];
+    const inner = parts.filter((part) => part.properties);
     const listed = field.items?.properties ? [field.items] : [];
-    const open = typeof field.additionalProperties === 'object' && field.additionalProperties.properties;
+    const open = parts
+      .map((part) => part.additionalProperties)
+      .filter((part): part is JsonSchema => typeof part === 'object' && part.properties !== undefined);
     return [
       own,
       ...inner.flatMap((part) => rowsOf(part, `${key}.`)),
       ...listed.flatMap((part) => rowsOf(part, `${key}[].`)),
-      ...(open ? rowsOf(field.additionalProperties as JsonSchema, `${key}.LABEL.`) : []),
+      ...open.flatMap((part) => rowsOf(part, `${key}.LABEL.`)),
     ];
   });
 }

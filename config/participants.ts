@@ -1,7 +1,7 @@
 /** The participants table: who is in which group, with which scores. */
 import { DeltaMdError } from '../pipeline/failures.ts';
 import { type Finding, type Keys, type Problem, suggestion, suggestOrList } from './problems.ts';
-import type { Study } from './study.ts';
+import type { StudySettings } from './study.ts';
 import { isMissing, readTable, type Table } from './tables.ts';
 
 /** One row of the participants table. */
@@ -21,7 +21,7 @@ interface NamedColumn {
   readonly numeric: boolean;
 }
 
-function columnsOf(study: Study): NamedColumn[] {
+function columnsOf(study: StudySettings): NamedColumn[] {
   const { outcomes = [], exploratory = [], covariates = [] } = study.statistics ?? {};
   const ofOutcomes = (list: typeof outcomes, where: string) =>
     list.flatMap((outcome, i) =>
@@ -48,7 +48,7 @@ export function subjectName(id: string): string {
  * table (a subject twice, an unknown group, a score that is no number). Excluded subjects' values are not judged.
  */
 export function joinParticipants(
-  study: Study & { participants: NonNullable<Study['participants']> },
+  study: StudySettings & { participants: NonNullable<StudySettings['participants']> },
   table: Table,
 ): { participants: Participant[]; findings: Finding[]; problems: Problem[] } {
   const { id, group } = study.participants;
@@ -112,7 +112,7 @@ export function joinParticipants(
  * Reads the participants of a study; an empty list where the study names no table.
  * @throws DeltaMdError CONFIG_INVALID that names every wrong column, subject and value
  */
-export async function readParticipants(study: Study): Promise<Participant[]> {
+export async function readParticipants(study: StudySettings): Promise<Participant[]> {
   if (study.participants === undefined) return [];
   const { table, problems: unreadable } = await readTable(study.participants.file);
   const joined = joinParticipants({ ...study, participants: study.participants }, table);
