@@ -21,7 +21,10 @@ function valuesOf(schema: JsonSchema): string {
   if (choices) return [...new Set(choices.map(valuesOf))].join(' or ');
   if (Array.isArray(schema['enum'])) return schema['enum'].map((value) => `\`${value}\``).join(', ');
   if (schema['const'] !== undefined) return `\`${schema['const']}\``;
-  if (schema.type === 'array') return `list of ${schema.items ? valuesOf(schema.items) : 'anything'}`;
+  if (schema.type === 'array') {
+    const item = schema.items ?? (schema['prefixItems'] as readonly JsonSchema[] | undefined)?.[0];
+    return `list of ${item ? valuesOf(item) : 'anything'}`;
+  }
   if (schema.type === 'object') return 'settings';
   if (schema.type === 'string') return 'text';
   return schema.type ?? 'anything';
