@@ -8,6 +8,38 @@ YAML, one file per study; \`delta-md init BIDS_FOLDER\` writes a first one from 
 paths start at the study file's folder. This page is made from the schema (\`npm run docs\`).
 `;
 
+const REGIONS = `## Template and regions
+
+Files of your own, each label a region:
+
+\`\`\`yaml
+template: ./FMRIB58_FA_1mm.nii.gz
+rois: { image: ./rois_1mm.nii.gz, labels: { 1: lBA10, 2: rBA10, 7: vACC } }   # or labels: ./rois.tsv
+\`\`\`
+
+What FSL brings, by name; the label names are those of FSL's own description of the atlas:
+
+\`\`\`yaml
+template: fsl:FMRIB58_FA_1mm
+rois: { image: fsl:HarvardOxford-sub-maxprob-thr25-1mm, regions: [Left Hippocampus, Right Hippocampus] }
+\`\`\`
+
+Regions of one's own definition, from several label images; limits are in mm of template space:
+
+\`\`\`yaml
+rois:
+  image: fsl:HarvardOxford-sub-maxprob-thr25-1mm
+  regions:
+    lHippocampus: { label: Left Hippocampus }
+    lBA10: { image: fsl:Talairach-labels-1mm, label: "Left*Brodmann area 10" }
+    vACC: { image: fsl:Talairach-labels-1mm, label: ["*Brodmann area 24", "*Brodmann area 32"], limits: { y: [8, 90], z: [-40, 8] } }
+    rBA10: { image: ./brodmann.nii.gz, label: 10, limits: { x: [2, 60], y: [50, 80] } }
+\`\`\`
+
+Where \`fsl:\` names are looked for: [runtimes.md](runtimes.md). Every label image must be on the template's grid. Regions may not
+share voxels, and none may be empty; the label image made of them is kept in the work folder under \`atlases/\`.
+`;
+
 interface Row {
   readonly key: string;
   readonly values: string;
@@ -65,5 +97,5 @@ export function studyFileGuide(): string {
   const seen = new Set<string>();
   const rows = rowsOf(studyJsonSchema(), '').filter(({ key }) => !seen.has(key) && seen.add(key));
   const lines = rows.map((r) => `| \`${r.key}\` | ${r.values} | ${r.standard} | ${r.description} |`);
-  return `${INTRODUCTION}\n| field | holds | default | what it is |\n| --- | --- | --- | --- |\n${lines.join('\n')}\n`;
+  return `${INTRODUCTION}\n| field | holds | default | what it is |\n| --- | --- | --- | --- |\n${lines.join('\n')}\n\n${REGIONS}`;
 }
