@@ -123,7 +123,7 @@ export function createActivities(version: string, host: StepHost) {
       taskQueue: string;
     }): Promise<Look> {
       const { client } = Context.current();
-      return beating(async () => takeArrivals({ ...(await studyIn(studyFile)), work }, client, taskQueue));
+      return beating(async () => takeArrivals(await studyIn(studyFile, work), client, taskQueue));
     },
 
     /** Keeps what Temporal knows of a run beside the outputs. */

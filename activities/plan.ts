@@ -1,31 +1,16 @@
 /** From a study file to what the orchestration starts with, and back. */
 import { loadStudy } from '../config/load.ts';
-import type { Study } from '../config/study.ts';
-import { sameGrid } from '../imaging/image.ts';
-import { readGrid } from '../imaging/nifti.ts';
+import type { Study, StudySettings } from '../config/study.ts';
 import { DeltaMdError } from '../pipeline/failures.ts';
 import type { SubjectRow } from '../pipeline/roster.ts';
 import type { SessionPlan, StudyPlan } from '../pipeline/study.ts';
 import { discoverCohort } from './bids/cohort.ts';
-import { named } from './failures.ts';
+import { requireOnTemplate } from './regions.ts';
+import { readyStudy } from './standard.ts';
 import { hashFile } from './store.ts';
 
-/** Affines may differ by rounding of the tools that wrote them, far below a voxel. */
-const GRID_TOLERANCE_MM = 0.05;
-
-/** Regions are numbers on the template's grid; on any other they would be read from the wrong places. */
-async function checkRegions({ template, rois }: Study): Promise<void> {
-  const [of, on] = await named({}, () => Promise.all([readGrid(rois.image), readGrid(template)]));
-  if (!sameGrid(of.grid, on.grid, GRID_TOLERANCE_MM))
-    throw new DeltaMdError(
-      'INPUT_CONTRADICTS',
-      `${rois.image} (${of.grid.dims.join(' x ')}) is not on the grid of the template ${template} (${on.grid.dims.join(' x ')})`,
-      { remedy: 'Resample the label image onto the template with nearest-neighbour interpolation' },
-    );
-}
-
 /** Baseline and follow-up of a study, by label. */
-export function sessionsOf(study: Study): SessionPlan {
+export function sessionsOf(study: Pick<StudySettings, 'sessions'>): SessionPlan {
   const label = (role: string) => study.sessions.find((session) => session.role === role)?.label;
   return { baseline: label('baseline') ?? label('only') ?? null, followup: label('followup') ?? undefined };
 }
@@ -62,7 +47,7 @@ export async function planCohort(
   study: Study,
   nCpus: number,
 ): Promise<{ plan: StudyPlan; rows: SubjectRow[] }> {
-  await checkRegions(study);
+  await requireOnTemplate(study.rois.image, study.template);
   const { subjects, directions } = await discoverCohort(study);
   return {
     plan: await planOf(study, directions, nCpus),
@@ -74,10 +59,14 @@ export async function planCohort(
   };
 }
 
-/** A study file's content. @throws DeltaMdError CONFIG_INVALID with every problem and its line */
-export async function studyIn(file: string): Promise<Study> {
+/**
+ * A study file's content, ready to be run.
+ * @param work the folder this run works in, where it is another than the file's
+ * @throws DeltaMdError CONFIG_INVALID with every problem and its line
+ */
+export async function studyIn(file: string, work?: string): Promise<Study> {
   const loaded = await loadStudy(file);
-  if (loaded.ok) return loaded.study;
+  if (loaded.ok) return readyStudy({ ...loaded.study, work: work ?? loaded.study.work });
   const problems = loaded.problems.map((p) => `line ${p.line}: ${p.message}. ${p.remedy}`);
   throw new DeltaMdError('CONFIG_INVALID', `${file}: ${problems.join('; ')}`);
 }
@@ -89,8 +78,7 @@ export async function studyIn(file: string): Promise<Study> {
 export async function studyOf(plan: StudyPlan): Promise<Study> {
   const { baseline, followup } = plan.sessions;
   return {
-    ...(await studyIn(plan.studyFile)),
-    work: plan.work,
+    ...(await studyIn(plan.studyFile, plan.work)),
     sessions:
       followup === undefined
         ? [{ role: 'only', label: baseline }]

@@ -1,13 +1,13 @@
 /** Speaking to the cohort of a study that runs now. */
 import type { Command } from 'commander';
-import type { Study } from '../config/study.ts';
+import type { StudySettings } from '../config/study.ts';
 import { CONTROL_UPDATE } from '../pipeline/messages.ts';
 import type { Controls } from '../workflows/index.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 import { JSON_OPTION, studyArgument, temporalOption, workDirOption } from './options.ts';
 import { output } from './output.ts';
 import { type CohortHandle, isRunning } from './run-cohort.ts';
-import { requireStudy } from './study.ts';
+import { requireStudyFile } from './study.ts';
 import { cohortId, connectTo } from './temporal/connect.ts';
 
 /** Options of every command that speaks to a running cohort. */
@@ -21,9 +21,9 @@ export interface SpeakOptions {
 export async function speakTo<T>(
   file: string,
   options: SpeakOptions,
-  speak: (handle: CohortHandle, study: Study) => Promise<T>,
+  speak: (handle: CohortHandle, study: StudySettings) => Promise<T>,
 ): Promise<T> {
-  const study = await requireStudy(file, options.workDir);
+  const study = await requireStudyFile(file, options.workDir);
   const client = await connectTo(study.work, options.temporalAddress);
   try {
     if (!(await isRunning({ client }, study.study)))

@@ -7,7 +7,7 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import { readSteps } from '../activities/publish.ts';
 import type { Beat } from '../activities/run-step.ts';
 import { Store } from '../activities/store.ts';
-import type { Study } from '../config/study.ts';
+import type { StudySettings } from '../config/study.ts';
 import { STEPS_QUERY } from '../pipeline/messages.ts';
 import type { StepStatus } from '../workflows/index.ts';
 import { lastRows } from './results.ts';
@@ -39,7 +39,7 @@ export async function stepsOfWorkflow(client: Client, study: string, subject: st
 }
 
 /** Steps of a subject's last run, from the outputs: what was published, and the one that failed. */
-export async function stepsOfOutputs(study: Study, subject: string): Promise<LoggedStep[]> {
+export async function stepsOfOutputs(study: StudySettings, subject: string): Promise<LoggedStep[]> {
   const records = (await readSteps(study.output, subject)) ?? [];
   const row = (await lastRows(study.output))?.find((one) => one.subject === subject);
   const { step = '', session = '', key } = row?.failure ?? {};

@@ -2,9 +2,10 @@
 import { cpus } from 'node:os';
 import { resolve } from 'node:path';
 import { planCohort } from '../activities/plan.ts';
+import { readyStudy } from '../activities/standard.ts';
 import { loadStudy } from '../config/load.ts';
 import type { Problem } from '../config/problems.ts';
-import type { Study } from '../config/study.ts';
+import type { Study, WrittenStudy } from '../config/study.ts';
 import { DeltaMdError } from '../pipeline/failures.ts';
 import type { SubjectRow } from '../pipeline/roster.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
@@ -15,11 +16,29 @@ export function formatProblem({ file, line, column, path, message, remedy }: Pro
   return `${file}:${line}:${column}: ${path ? `${path}: ` : ''}${message}\n    ${remedy}`;
 }
 
-/** @throws CommandError that lists every problem with its line */
-export async function requireStudy(file: string, workDir?: string): Promise<Study> {
+/**
+ * A study as its file has it, for commands that need neither template nor regions.
+ * @throws CommandError that lists every problem with its line
+ */
+export async function requireStudyFile(file: string, workDir?: string): Promise<WrittenStudy> {
   const loaded = await loadStudy(file);
   if (!loaded.ok) throw new CommandError(loaded.problems.map(formatProblem).join('\n'), EXIT.badInput);
   return workDir === undefined ? loaded.study : { ...loaded.study, work: resolve(workDir) };
+}
+
+/** Passes a result on; a failure that is the user's to mend becomes words and an exit code. */
+async function orSay<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof DeltaMdError)) throw error;
+    throw new CommandError(`${error.message}\n    ${error.failure.remedy}`, EXIT.badInput);
+  }
+}
+
+/** A study ready to be run. @throws CommandError for every problem of its file, or what is missing of FSL's */
+export async function requireStudy(file: string, workDir?: string): Promise<Study> {
+  return orSay(readyStudy(await requireStudyFile(file, workDir)));
 }
 
 /** What of a study one run takes. */
@@ -49,14 +68,7 @@ export async function planRun(
       );
     narrowed = { ...study, sessions: [{ role: 'only', label }] };
   }
-  let planned: { plan: StudyPlan; rows: SubjectRow[] };
-  try {
-    planned = await planCohort(narrowed, nCpus);
-  } catch (error) {
-    if (error instanceof DeltaMdError)
-      throw new CommandError(`${error.message}\n    ${error.failure.remedy}`, EXIT.badInput);
-    throw error;
-  }
+  const planned = await orSay(planCohort(narrowed, nCpus));
   const wanted = new Set(participantLabel.map(withPrefix));
   for (const subject of wanted)
     if (!planned.rows.some((row) => row.subject === subject))

@@ -21,6 +21,38 @@ YAML, one file per study; \`delta-md init BIDS_FOLDER\` writes a first one from 
 paths start at the study file's folder. This page is made from the schema (\`npm run docs\`).
 `;
 
+const REGIONS = `## Template and regions
+
+Files of your own, each label a region:
+
+\`\`\`yaml
+template: ./FMRIB58_FA_1mm.nii.gz
+rois: { image: ./rois_1mm.nii.gz, labels: { 1: lBA10, 2: rBA10, 7: vACC } }   # or labels: ./rois.tsv
+\`\`\`
+
+What FSL brings, by name; the label names are those of FSL's own description of the atlas:
+
+\`\`\`yaml
+template: fsl:FMRIB58_FA_1mm
+rois: { image: fsl:HarvardOxford-sub-maxprob-thr25-1mm, regions: [Left Hippocampus, Right Hippocampus] }
+\`\`\`
+
+Regions of one's own definition, from several label images; limits are in mm of template space:
+
+\`\`\`yaml
+rois:
+  image: fsl:HarvardOxford-sub-maxprob-thr25-1mm
+  regions:
+    lHippocampus: { label: Left Hippocampus }
+    lBA10: { image: fsl:Talairach-labels-1mm, label: "Left*Brodmann area 10" }
+    vACC: { image: fsl:Talairach-labels-1mm, label: ["*Brodmann area 24", "*Brodmann area 32"], limits: { y: [8, 90], z: [-40, 8] } }
+    rBA10: { image: ./brodmann.nii.gz, label: 10, limits: { x: [2, 60], y: [50, 80] } }
+\`\`\`
+
+Where \`fsl:\` names are looked for: [runtimes.md](runtimes.md). Every label image must be on the template's grid. Regions may not
+share voxels, and none may be empty; the label image made of them is kept in the work folder under \`atlases/\`.
+`;
+
 interface Row {
   readonly key: string;
   readonly values: string;
@@ -34,7 +66,10 @@ function valuesOf(schema: JsonSchema): string {
   if (choices) return [...new Set(choices.map(valuesOf))].join(' or ');
   if (Array.isArray(schema['enum'])) return schema['enum'].map((value) => `\`${value}\``).join(', ');
   if (schema['const'] !== undefined) return `\`${schema['const']}\``;
-  if (schema.type === 'array') return `list of ${schema.items ? valuesOf(schema.items) : 'anything'}`;
+  if (schema.type === 'array') {
+    const item = schema.items ?? (schema['prefixItems'] as readonly JsonSchema[] | undefined)?.[0];
+    return `list of ${item ? valuesOf(item) : 'anything'}`;
+  }
   if (schema.type === 'object') return 'settings';
   if (schema.type === 'string') return 'text';
   return schema.type ?? 'anything';
@@ -55,21 +90,24 @@ function rowsOf(schema: JsonSchema, prefix: string): Row[] {
           : `\`${standard}\``,
       description: (field.description ?? '').replaceAll('|', '\\|'),
     };
-    const inner = [field, ...(field.anyOf ?? []), ...(field.oneOf ?? [])].filter((part) => part.properties);
+    const parts = [field, ...(field.anyOf ?? []), ...(field.oneOf ?? [])];
+    const inner = parts.filter((part) => part.properties);
     const listed = field.items?.properties ? [field.items] : [];
-    const open = typeof field.additionalProperties === 'object' && field.additionalProperties.properties;
+    const open = parts
+      .map((part) => part.additionalProperties)
+      .filter((part): part is JsonSchema => typeof part === 'object' && part.properties !== undefined);
     return [
       own,
       ...inner.flatMap((part) => rowsOf(part, `${key}.`)),
       ...listed.flatMap((part) => rowsOf(part, `${key}[].`)),
-      ...(open ? rowsOf(field.additionalProperties as JsonSchema, `${key}.LABEL.`) : []),
+      ...open.flatMap((part) => rowsOf(part, `${key}.LABEL.`)),
     ];
   });
 }
 
 /** Markdown of docs/study-file.md. */
 export function studyFileGuide(): string {
-  return guide(INTRODUCTION, studyJsonSchema());
+  return `${guide(INTRODUCTION, studyJsonSchema())}\n${REGIONS}`;
 }
 
 /** Markdown of docs/analysis-plan.md. */

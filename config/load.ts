@@ -1,16 +1,18 @@
 /** Reads and checks a study file: everything that is wrong is told at once, each with its line. */
-import { dirname, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { dirname, extname, resolve } from 'node:path';
+import { readAtlas } from './atlas.ts';
 import { joinParticipants } from './participants.ts';
 import { pathFindings } from './paths.ts';
 import { type Finding, findingsOf, type Problem } from './problems.ts';
 import { PROFILES } from './profiles.ts';
-import { type Runtime, type StudyFile, studyJsonSchema, studySchema } from './schema.ts';
+import { FROM_FSL, type Runtime, type StudyFile, studyJsonSchema, studySchema } from './schema.ts';
 import { settingsFindings } from './statistics-settings.ts';
-import type { RoiLabel, Study, StudySession } from './study.ts';
+import type { Region, RoiLabel, StudySession, WrittenStudy } from './study.ts';
 import { readTable } from './tables.ts';
 import { readYaml } from './yaml-file.ts';
 
-export type LoadedStudy = { ok: true; study: Study } | { ok: false; problems: Problem[] };
+export type LoadedStudy = { ok: true; study: WrittenStudy } | { ok: false; problems: Problem[] };
 
 /** Settings whose values are words even where they look like numbers: `baseline: 01` means the label 01, not 1. */
 const WORDS = new Set(['study', 'title', 'sessions', 'select', 'participants', 'exclude']);
@@ -32,7 +34,7 @@ export async function loadStudy(path: string): Promise<LoadedStudy> {
     ...(await pathFindings(data, dirname(file))),
   ];
   const problems: Problem[] = [];
-  let study: Study | undefined;
+  let study: WrittenStudy | undefined;
   // Tables are looked into only where the file's own settings for them can be trusted.
   if (parsed.success && findings.length === 0) {
     const labels = await readLabels(parsed.data, dirname(file));
@@ -70,13 +72,29 @@ function resolveRuntime(file: StudyFile, at: (relative: string) => string): Runt
       ...(runtime.fslDir === undefined ? {} : { fslDir: at(runtime.fslDir) }),
       ...(runtime.toolkit === undefined ? {} : { toolkit: at(runtime.toolkit) }),
     };
-  const roots = [at(file.bids), at(file.work), at(file.template), ...(runtime.roots ?? []).map(at)];
+  // A template of FSL's is copied into the work folder.
+  const own = [file.bids, file.work, ...(file.template.startsWith(FROM_FSL) ? [] : [file.template])];
+  const roots = [...own, ...(runtime.roots ?? [])].map(at);
   if (runtime.kind === 'apptainer') return { ...runtime, image: at(runtime.image), roots };
   return { ...runtime, ...(runtime.socket === undefined ? {} : { socket: at(runtime.socket) }), roots };
 }
 
-function resolveStudy(file: StudyFile, path: string, labels: RoiLabel[]): Study {
+/** The regions a study file defines; a list of names means the labels so named. */
+function regionsOf({ regions }: StudyFile['rois'], at: (relative: string) => string): Region[] | undefined {
+  if (regions === undefined) return undefined;
+  if (Array.isArray(regions)) return regions.map((name) => ({ name, label: [name] }));
+  return Object.entries(regions).map(([name, { image, label, limits }]) => ({
+    name,
+    ...(image === undefined ? {} : { image: at(image) }),
+    label: [label].flat(),
+    ...(limits === undefined ? {} : { limits }),
+  }));
+}
+
+function resolveStudy(file: StudyFile, path: string, labels: RoiLabel[] | undefined): WrittenStudy {
   const at = (relative: string) => resolve(dirname(path), relative);
+  const fileOrFsl = (image: string) => (image.startsWith(FROM_FSL) ? image : at(image));
+  const regions = regionsOf(file.rois, fileOrFsl);
   const bids = at(file.bids);
   return {
     ...file,
@@ -93,18 +111,33 @@ function resolveStudy(file: StudyFile, path: string, labels: RoiLabel[]): Study 
       file: resolve(bids, file.participants.file),
     },
     profile: PROFILES[file.profile],
-    template: at(file.template),
-    rois: { ...file.rois, image: at(file.rois.image), labels },
+    template: fileOrFsl(file.template),
+    rois: {
+      image: fileOrFsl(file.rois.image),
+      ...(labels === undefined ? {} : { labels }),
+      ...(regions === undefined ? {} : { regions }),
+      minimumCoverage: file.rois.minimumCoverage,
+    },
     runtime: resolveRuntime(file, at),
   };
 }
 
-/** Names of the regions, from the study file or from a TSV with the columns index and name. */
+/** Names of the labels, from the study file, a TSV with the columns index and name, or an atlas's XML of FSL. */
 async function readLabels(
   file: StudyFile,
   folder: string,
-): Promise<{ labels: RoiLabel[]; problems: Problem[] }> {
+): Promise<{ labels?: RoiLabel[]; problems: Problem[] }> {
   const given = file.rois.labels;
+  if (given === undefined) return { problems: [] };
+  if (typeof given === 'string' && extname(given) === '.xml') {
+    const path = resolve(folder, given);
+    const atlas = readAtlas(await readFile(path));
+    if (atlas && atlas.labels.length > 0) return { labels: [...atlas.labels], problems: [] };
+    const message = `${path} is not the description of an atlas`;
+    const remedy =
+      'Name an XML file like those of $FSLDIR/data/atlases, or a TSV with the columns index and name';
+    return { problems: [{ file: path, line: 1, column: 1, path: '', message, remedy }] };
+  }
   if (typeof given !== 'string') {
     const labels = Object.entries(given).map(([index, name]) => ({ index: Number(index), name }));
     return { labels: labels.sort((a, b) => a.index - b.index), problems: [] };

@@ -3,7 +3,7 @@ import { DeltaMdError } from '../pipeline/failures.ts';
 import { type Finding, type Problem, suggestion, suggestOrList } from './problems.ts';
 import type { GroupSettings, StatisticsSettings } from './statistics-schema.ts';
 import { type NamedColumn, namedColumns } from './statistics-settings.ts';
-import type { Study } from './study.ts';
+import type { StudySettings } from './study.ts';
 import { isMissing, readTable, type Table } from './tables.ts';
 
 /** One row of the participants table. */
@@ -96,7 +96,7 @@ export function joinParticipants(
  * Reads the participants of a study; an empty list where the study names no table.
  * @throws DeltaMdError CONFIG_INVALID that names every wrong column, subject and value
  */
-export async function readParticipants(study: Study): Promise<Participant[]> {
+export async function readParticipants(study: StudySettings): Promise<Participant[]> {
   if (study.participants === undefined) return [];
   const { table, problems: unreadable } = await readTable(study.participants.file);
   const joined = joinParticipants({ ...study, participants: study.participants }, table);

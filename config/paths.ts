@@ -2,6 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { type Finding, type Keys, pathText, suggestion, suggestOrList, valueAt } from './problems.ts';
+import { FROM_FSL } from './schema.ts';
 
 /** Names in a folder, sorted; none where it cannot be read. */
 async function namesIn(folder: string): Promise<string[]> {
@@ -39,7 +40,8 @@ export async function pathFindings(data: unknown, folder: string): Promise<Findi
   const findings: Finding[] = [];
   const check = async (kind: 'file' | 'folder', from: string, keys: Keys, fallback?: string) => {
     const value = word(...keys) ?? fallback;
-    if (value === undefined) return;
+    // What FSL has is looked for where FSL is.
+    if (value === undefined || value.startsWith(FROM_FSL)) return;
     const finding = await pathFinding(keys, resolve(from, value), kind);
     if (finding) findings.push(finding);
   };
@@ -47,6 +49,9 @@ export async function pathFindings(data: unknown, folder: string): Promise<Findi
   await check('file', folder, ['template']);
   await check('file', folder, ['rois', 'image']);
   await check('file', folder, ['rois', 'labels']);
+  const regions = valueAt(data, ['rois', 'regions']);
+  if (typeof regions === 'object' && regions !== null)
+    for (const name of Object.keys(regions)) await check('file', folder, ['rois', 'regions', name, 'image']);
   const kind = word('runtime', 'kind');
   if (kind === 'process') {
     await check('folder', folder, ['runtime', 'fslDir']);

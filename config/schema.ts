@@ -10,6 +10,8 @@ const label = z.string().regex(/^[A-Za-z0-9]+$/);
 const text = z.string().min(1);
 /** A path; relative ones start at the study file's folder unless the field says otherwise. */
 const path = text;
+/** Begins the name of a template or atlas that FSL itself has. */
+export const FROM_FSL = 'fsl:';
 
 const acquisition = z
   .strictObject({
@@ -65,13 +67,46 @@ const participants = z
   })
   .describe('Who took part, and in which group. Without it: imaging only, no statistics.');
 
+const limit = (axis: string) =>
+  z
+    .tuple([z.number(), z.number()])
+    .refine(([low, high]) => low < high, { message: 'must be [low, high]' })
+    .optional()
+    .describe(`[low, high] in mm, ${axis}.`);
+
+const labelWord = z.union([z.number().int().min(1), text]);
+
+const region = z.strictObject({
+  image: path
+    .optional()
+    .describe('Label image of this region, where it is another than rois.image; a file or fsl:NAME.'),
+  label: z
+    .union([labelWord, z.array(labelWord).min(1)])
+    .describe(
+      'Number or name of the label, or a list of them; in a name * stands for any letters: "Left*Brodmann area 10".',
+    ),
+  limits: z
+    .strictObject({ x: limit('to the right'), y: limit('to the front'), z: limit('up') })
+    .optional()
+    .describe('Only what lies within these, in mm of template space: { x: [-60, 0], y: [50, 80] }.'),
+});
+
 const rois = z
   .strictObject({
-    image: path.describe('Label image in template space: each region has its own whole number.'),
+    image: path.describe(
+      'Label image in template space: each region has its own whole number. Or an atlas of the FSL that runs the tools: fsl:HarvardOxford-sub-maxprob-thr25-1mm.',
+    ),
     labels: z
       .union([path, z.record(z.string().regex(/^[1-9]\d*$/), text)])
+      .optional()
       .describe(
-        'Names of the regions: { 1: lBA10, 2: rBA10 }, or a TSV file with the columns index and name.',
+        "Names of the labels: { 1: lBA10, 2: rBA10 }, a TSV file with the columns index and name, or an atlas's XML file of FSL. By default, for an atlas of FSL, its own.",
+      ),
+    regions: z
+      .union([z.array(text).min(1), z.record(text, region)])
+      .optional()
+      .describe(
+        'The regions to measure, where they are not simply all labels: a list of label names, or NAME: { label, limits, image } for each.',
       ),
     minimumCoverage: z
       .number()
@@ -79,6 +114,10 @@ const rois = z
       .max(1)
       .default(0.5)
       .describe('Share of a region, 0 to 1, that must hold data; below it the value is left out.'),
+  })
+  .refine((r) => r.labels !== undefined || r.regions !== undefined || r.image.startsWith(FROM_FSL), {
+    path: ['labels'],
+    message: 'is missing',
   })
   .describe('Regions in which mean diffusivity is averaged.');
 
@@ -232,7 +271,9 @@ export const studySchema = z
           .map((p) => `${p.name}: ${p.summary}`)
           .join(' ')}`,
       ),
-    template: path.describe('FA template (NIfTI) that subjects are registered to.'),
+    template: path.describe(
+      'FA template (NIfTI) that subjects are registered to; or one of the FSL that runs the tools: fsl:FMRIB58_FA_1mm.',
+    ),
     rois,
     runtime,
     resources,

@@ -11,6 +11,7 @@ import { execa } from 'execa';
 import { DeltaMdError } from '../pipeline/failures.ts';
 import { commandFor, fslVersionWords } from '../pipeline/fsl-versions.ts';
 import { type ContainerOptions, PIDS_LIMIT, toolEnvironment, WORK } from './container.ts';
+import type { FslFiles } from './fsl-files.ts';
 import { realInputs } from './inputs.ts';
 import { endLeftover, runTree } from './process-tree.ts';
 import type { Execution, Outcome, Runtime, Survey, ToolIdentity } from './runtime.ts';
@@ -79,6 +80,7 @@ interface Inside {
   /** Names in the folder of FSL's programs; absent for an image without FSL, or without `ls`. */
   readonly listed?: readonly string[];
   readonly cgroups: boolean;
+  readonly fslDir?: string;
 }
 
 export class ApptainerRuntime implements Runtime {
@@ -86,6 +88,8 @@ export class ApptainerRuntime implements Runtime {
   readonly #image: string;
   readonly #options: ContainerOptions;
   readonly #environment: Record<string, string>;
+  /** How small commands are asked. */
+  readonly #quiet;
   #inside?: Promise<Inside>;
 
   /** @param image absolute path of a SIF file  @param path where `apptainer` or `singularity` is looked for */
@@ -98,6 +102,7 @@ export class ApptainerRuntime implements Runtime {
       ([name]) => kept.includes(name) || /^(APPTAINER|SINGULARITY)_(CACHE|TMP|CONFIG)DIR$/.test(name),
     );
     this.#environment = { ...(Object.fromEntries(own) as Record<string, string>), PATH: path };
+    this.#quiet = { reject: false, extendEnv: false, env: this.#environment, stdin: 'ignore' } as const;
   }
 
   async identify(tool: string): Promise<ToolIdentity> {
@@ -115,6 +120,29 @@ export class ApptainerRuntime implements Runtime {
       version,
       bytes: (await stat(this.#image)).size,
       programs: listed && programs.filter((name) => listed.includes(name)),
+    };
+  }
+
+  async fsl(): Promise<FslFiles | undefined> {
+    const { digest, fslDir } = await this.#look();
+    if (fslDir === undefined) return undefined;
+    return {
+      place: `the image ${this.#image}`,
+      digest,
+      list: async (below) => {
+        const folder = `${fslDir}/${below}/`;
+        const found = await this.#ask(['find', '-L', folder, '-type', 'f']);
+        const paths = found?.split('\n').filter((path) => path !== '') ?? [];
+        return paths.map((path) => path.slice(folder.length)).sort();
+      },
+      read: async (file) => {
+        const args = ['--silent', 'exec', ...ISOLATION, this.#image, 'cat', `${fslDir}/${file}`];
+        const { stdout, exitCode } = await execa(await this.#program(), args, {
+          ...this.#quiet,
+          encoding: 'buffer',
+        });
+        return exitCode === 0 ? Buffer.from(stdout) : undefined;
+      },
     };
   }
 
@@ -182,6 +210,7 @@ export class ApptainerRuntime implements Runtime {
       digest: `sha256:${await digestOf(this.#image)}`,
       version: version ? fslVersionWords(version) : posix.basename(this.#image),
       listed: listed ? listed.split('\n') : undefined,
+      fslDir: version ? fslDir : undefined,
       cgroups: await this.#hasCgroups(),
     };
   }
@@ -205,11 +234,6 @@ export class ApptainerRuntime implements Runtime {
   }
 
   async #call(args: readonly string[]) {
-    return execa(await this.#program(), args, {
-      reject: false,
-      extendEnv: false,
-      env: this.#environment,
-      stdin: 'ignore',
-    });
+    return execa(await this.#program(), args, this.#quiet);
   }
 }

@@ -14,7 +14,8 @@ import { INPUT_FOLDER } from '../pipeline/step.ts';
 import { type ContainerOptions, LABEL } from './container.ts';
 import { containerSpec, mappingOf, type UserMapping } from './container-spec.ts';
 import { answer, connect, type EngineKind, statusOf } from './engine.ts';
-import { type ImageContent, lookInto } from './image.ts';
+import type { FslFiles } from './fsl-files.ts';
+import { filesIn, type ImageContent, lookInto } from './image.ts';
 import { realInputs } from './inputs.ts';
 import { type LogSink, logSink } from './log-sink.ts';
 import {
@@ -61,6 +62,17 @@ export class EngineRuntime implements Runtime {
 
   survey(programs: readonly string[]): Promise<Survey> {
     return this.#lookFor(programs);
+  }
+
+  async fsl(): Promise<FslFiles | undefined> {
+    const { digest, fslDir } = await this.#look();
+    if (fslDir === undefined) return undefined;
+    const labels = { [LABEL]: 'look' };
+    return {
+      place: `the image ${this.#image}`,
+      digest,
+      ...filesIn(this.kind, this.#docker, digest, fslDir, labels),
+    };
   }
 
   /** The image, looked into once: while this runtime lives a name keeps meaning the same image. */

@@ -9,6 +9,7 @@ import { access, mkdir, readdir, readFile, symlink } from 'node:fs/promises';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { DeltaMdError } from '../pipeline/failures.ts';
 import { commandFor, hasVariants } from '../pipeline/fsl-versions.ts';
+import { type FslFiles, installedFsl } from './fsl-files.ts';
 import { endLeftover, runTree } from './process-tree.ts';
 import type { Execution, Outcome, Runtime, Survey, ToolIdentity } from './runtime.ts';
 
@@ -58,6 +59,10 @@ export class ProcessRuntime implements Runtime {
   async survey(programs: readonly string[]): Promise<Survey> {
     const there: string[] = await readdir(this.#tools.bin).catch(() => []);
     return { version: this.#tools.version, programs: programs.filter((name) => there.includes(name)) };
+  }
+
+  async fsl(): Promise<FslFiles | undefined> {
+    return this.#tools.fslDir === undefined ? undefined : installedFsl(this.#tools.fslDir);
   }
 
   /** The command as it runs here: the tool's name becomes the path of the program that is there. */

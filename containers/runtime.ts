@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:os';
 import type { RuntimeChoice } from '../pipeline/study.ts';
+import type { FslFiles } from './fsl-files.ts';
 
 /** One command to run. */
 export interface Execution {
@@ -65,6 +66,11 @@ export interface Runtime {
   identify(tool: string): Promise<ToolIdentity>;
   /** @throws DeltaMdError TOOL_MISSING (no such image) or RUNTIME_UNAVAILABLE */
   survey(programs: readonly string[]): Promise<Survey>;
+  /**
+   * The FSL that the tools are of; undefined where they are not FSL's.
+   * @throws DeltaMdError TOOL_MISSING (no such image) or RUNTIME_UNAVAILABLE
+   */
+  fsl(): Promise<FslFiles | undefined>;
   /**
    * Runs to the end. Aborting `signal` kills the whole tree, then rejects with the signal's reason.
    * @throws DeltaMdError RUNTIME_UNAVAILABLE, TOOL_MISSING

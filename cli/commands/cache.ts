@@ -3,7 +3,7 @@ import { collect, holdings, verify } from '../../activities/cache.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { JSON_OPTION, studyArgument, workDirOption } from '../options.ts';
 import { clock, columns, output } from '../output.ts';
-import { requireStudy } from '../study.ts';
+import { requireStudyFile } from '../study.ts';
 
 interface Options {
   workDir?: string;
@@ -37,7 +37,7 @@ Exit codes: 0 done, 1 unsound results were found (and removed), 2 bad input`,
     .addOption(JSON_OPTION())
     .action(async (file: string, options: Options) => {
       const out = output(options.json);
-      const { work } = await requireStudy(file, options.workDir);
+      const { work } = await requireStudyFile(file, options.workDir);
       const held = await holdings(work);
       const total = held.reduce((sum, one) => sum + one.bytes, 0);
       for (const line of columns(
@@ -59,7 +59,7 @@ Exit codes: 0 done, 1 unsound results were found (and removed), 2 bad input`,
     .addOption(JSON_OPTION())
     .action(async (file: string, options: Options) => {
       const out = output(options.json);
-      const { work } = await requireStudy(file, options.workDir);
+      const { work } = await requireStudyFile(file, options.workDir);
       const { checked, unsound } = await verify(work);
       for (const { step, file: path, problem } of unsound)
         out.say(`✗ ${step}: ${path} is ${problem}; removed`);
@@ -82,7 +82,7 @@ Exit codes: 0 done, 1 unsound results were found (and removed), 2 bad input`,
       if (!(options.olderThan >= 0))
         throw new CommandError('--older-than is a number of days.', EXIT.badInput);
       const out = output(options.json);
-      const study = await requireStudy(file, options.workDir);
+      const study = await requireStudyFile(file, options.workDir);
       const gone = await collect(study.work, study.output, options.olderThan, options.dryRun ?? false);
       out.say(
         `${options.dryRun ? 'Would remove' : 'Removed'} ${gone.results} results and ${gone.failed} leftovers of failed steps, ${megabytes(gone.bytes)}`,

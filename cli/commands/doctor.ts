@@ -3,15 +3,17 @@ import { cpus, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { execa } from 'execa';
+import { requireOnTemplate } from '../../activities/regions.ts';
 import { runtimeFor, TOOLKIT_FOLDER } from '../../activities/runtimes.ts';
-import type { Study } from '../../config/study.ts';
+import { readyStudy } from '../../activities/standard.ts';
+import type { WrittenStudy } from '../../config/study.ts';
 import { connect, type EngineKind } from '../../containers/engine.ts';
 import { DeltaMdError } from '../../pipeline/failures.ts';
 import { lacking, parseFslVersion, toolsOf, variantsOf } from '../../pipeline/fsl-versions.ts';
 import { EXIT } from '../exit-codes.ts';
 import { JSON_OPTION } from '../options.ts';
 import { columns, output } from '../output.ts';
-import { requireStudy } from '../study.ts';
+import { requireStudyFile } from '../study.ts';
 import { lookForCli } from '../temporal/find-cli.ts';
 import { VERSION } from '../version.ts';
 import { TOOLKIT_IMAGE } from './images.ts';
@@ -138,7 +140,7 @@ async function checkApptainer(): Promise<Check> {
 }
 
 /** Whether a study's own runtime has every tool of its profile, new enough. */
-async function checkStudy({ runtime, profile, file }: Study): Promise<Check[]> {
+async function checkStudy({ runtime, profile, file }: WrittenStudy): Promise<Check[]> {
   const what = `Tools of ${file}`;
   const gpu = runtime.gpu === true;
   try {
@@ -153,6 +155,19 @@ async function checkStudy({ runtime, profile, file }: Study): Promise<Check[]> {
   } catch (error) {
     if (!(error instanceof DeltaMdError)) throw error;
     return [{ what, state: 'missing', found: error.message, remedy: error.failure.remedy }];
+  }
+}
+
+/** Whether template and regions of a study can be had, on one grid. */
+async function checkRegions(written: WrittenStudy): Promise<Check> {
+  const what = `Template and regions of ${written.file}`;
+  try {
+    const { template, rois } = await readyStudy(written);
+    await requireOnTemplate(rois.image, template);
+    return { what, state: 'ok', found: `${template}; ${rois.labels.length} regions in ${rois.image}` };
+  } catch (error) {
+    if (!(error instanceof DeltaMdError)) throw error;
+    return { what, state: 'missing', found: error.message, remedy: error.failure.remedy };
   }
 }
 
@@ -180,7 +195,10 @@ export function register(program: Command): void {
   program
     .command('doctor')
     .description('Says what is missing on this machine, and how to get it.')
-    .argument('[study]', 'study file: also whether its runtime has the tools of its profile, new enough')
+    .argument(
+      '[study]',
+      'study file: also whether its runtime has the tools of its profile, new enough, and its template and regions',
+    )
     .addOption(JSON_OPTION())
     .addHelpText(
       'after',
@@ -188,6 +206,7 @@ export function register(program: Command): void {
     )
     .action(async (file: string | undefined, { json }: { json?: boolean }) => {
       const out = output(json);
+      const study = file === undefined ? undefined : await requireStudyFile(file);
       const checks = [
         await checkNode(),
         await checkTemporal(),
@@ -197,7 +216,7 @@ export function register(program: Command): void {
         ...(await checkEngine('podman')),
         await checkApptainer(),
         ...(await checkMachine()),
-        ...(file === undefined ? [] : await checkStudy(await requireStudy(file))),
+        ...(study === undefined ? [] : [...(await checkStudy(study)), await checkRegions(study)]),
       ];
       const mark = { ok: '✓', missing: '✗', absent: '–' };
       for (const line of columns(checks.map((c) => [mark[c.state], c.what, c.found]))) out.say(line);

@@ -1,13 +1,13 @@
 import { type Command, Option } from 'commander';
 import { runtimeFor, TOOLKIT_FOLDER } from '../../activities/runtimes.ts';
-import type { Study } from '../../config/study.ts';
+import type { StudySettings } from '../../config/study.ts';
 import { answer, connect, type EngineKind } from '../../containers/engine.ts';
 import { buildToolkitImage } from '../../containers/toolkit-image.ts';
 import { DeltaMdError } from '../../pipeline/failures.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { JSON_OPTION, studyArgument } from '../options.ts';
 import { columns, output } from '../output.ts';
-import { requireStudy } from '../study.ts';
+import { requireStudyFile } from '../study.ts';
 import { VERSION } from '../version.ts';
 
 /** Name of the image that holds the built-in tools of this version. */
@@ -24,7 +24,7 @@ async function orSay<T>(work: Promise<T>): Promise<T> {
 }
 
 /** The image a study runs in. @throws CommandError for a study that uses none */
-function imageOf({ runtime, file }: Study): Exclude<Study['runtime'], { kind: 'process' }> {
+function imageOf({ runtime, file }: StudySettings): Exclude<StudySettings['runtime'], { kind: 'process' }> {
   if (runtime.kind === 'process')
     throw new CommandError(`${file} uses no image: its tools are programs of this machine`, EXIT.badInput);
   return runtime;
@@ -32,7 +32,7 @@ function imageOf({ runtime, file }: Study): Exclude<Study['runtime'], { kind: 'p
 
 async function list(file: string, { json }: { json?: boolean }): Promise<void> {
   const out = output(json);
-  const study = await requireStudy(file);
+  const study = await requireStudyFile(file);
   const { kind, image } = imageOf(study);
   const {
     digest,
@@ -54,7 +54,7 @@ async function list(file: string, { json }: { json?: boolean }): Promise<void> {
 
 async function pull(file: string, { json }: { json?: boolean }): Promise<void> {
   const out = output(json);
-  const runtime = imageOf(await requireStudy(file));
+  const runtime = imageOf(await requireStudyFile(file));
   if (runtime.kind === 'apptainer')
     throw new CommandError(
       `Make the file with apptainer itself: apptainer build ${runtime.image} docker://NAME`,

@@ -4,7 +4,7 @@ import { CommandError, EXIT } from '../exit-codes.ts';
 import { studyArgument, temporalOption, workDirOption } from '../options.ts';
 import { isRunning } from '../run-cohort.ts';
 import { type LoggedStep, printLog, stepsOfOutputs, stepsOfWorkflow } from '../step-logs.ts';
-import { requireStudy, withPrefix } from '../study.ts';
+import { requireStudyFile, withPrefix } from '../study.ts';
 import { connect, findServer } from '../temporal/connect.ts';
 
 /** How often a step that has not begun is looked for. */
@@ -38,7 +38,7 @@ Examples:
 Exit codes: 0 done, 2 no such step or log`,
     )
     .action(async (file: string, label: string, step: string, options: Options) => {
-      const study = await requireStudy(file, options.workDir);
+      const study = await requireStudyFile(file, options.workDir);
       const subject = withPrefix(label);
       const session = options.session && `ses-${options.session.replace(/^ses-/, '')}`;
       const isWanted = (one: LoggedStep) =>

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { dryRun } from '../../activities/dry-run.ts';
 import { isUnchanged } from '../../activities/foresee.ts';
 import { rosterOf } from '../../pipeline/roster.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
@@ -16,6 +17,7 @@ import { output } from '../output.ts';
 import { resultLines } from '../results.ts';
 import { conclude, runToEnd, startCohort } from '../run-cohort.ts';
 import { planRun, requireStudy } from '../study.ts';
+import { VERSION } from '../version.ts';
 
 interface Options {
   participantLabel?: string[];
@@ -25,6 +27,7 @@ interface Options {
   memMb?: number;
   priority?: number;
   plan?: boolean;
+  dryRun?: boolean;
   rerunChanged?: boolean;
   temporalAddress?: string;
   json?: boolean;
@@ -44,6 +47,7 @@ export function register(program: Command): void {
     .addOption(memoryOption())
     .option('--priority <n>', 'before other studies on the same workers: 1 (first) to 5 (last)', integer)
     .option('--plan', 'only say what would be computed and what is there already')
+    .option('--dry-run', 'only print the commands, as a script for a shell that has the tools')
     .option('--rerun-changed', 'say it, then process only subjects whose results would change')
     .addOption(temporalOption())
     .addOption(JSON_OPTION())
@@ -55,6 +59,7 @@ Examples:
   delta-md run study.yaml --participant-label 01 02 --n-cpus 4
   delta-md run study.yaml --json > result.json
   delta-md run study.yaml --plan
+  delta-md run study.yaml --participant-label 01 --dry-run > sub-01.sh
 
 Exit codes: 0 all done, 1 some subjects failed, 2 bad input, 3 infrastructure`,
     )
@@ -65,6 +70,17 @@ Exit codes: 0 all done, 1 some subjects failed, 2 bad input, 3 infrastructure`,
       if (priority !== undefined && !(priority >= 1 && priority <= 5))
         throw new CommandError('--priority is a whole number from 1 to 5.', EXIT.badInput);
       const { plan, rows: planned } = await planRun(study, options);
+      if (options.dryRun) {
+        const waiting = planned.filter(({ status }) => status === 'waiting').map(({ subject }) => subject);
+        const { script, failures } = await dryRun(study, plan, waiting, VERSION);
+        process.stdout.write(script);
+        if (failures.length > 0)
+          throw new CommandError(
+            failures.map((f) => `${f.subject}: ${f.code}: ${f.message}\n    ${f.remedy}`).join('\n'),
+            EXIT.someFailed,
+          );
+        return;
+      }
       out.say(
         `${plan.study}: ${planned.length} subjects, profile ${plan.profile.name}, results in ${study.output}`,
       );

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { sessionsOf } from '../../activities/plan.ts';
-import type { Study } from '../../config/study.ts';
+import type { StudySettings } from '../../config/study.ts';
 import { TABLE_QUERY } from '../../pipeline/messages.ts';
 import { counts, type Roster, rowsOf, type SubjectRow } from '../../pipeline/roster.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
@@ -10,7 +10,7 @@ import { columns, type Output, output } from '../output.ts';
 import { reason } from '../progress.ts';
 import { lastRows } from '../results.ts';
 import { type CohortHandle, isRunning } from '../run-cohort.ts';
-import { requireStudy } from '../study.ts';
+import { requireStudyFile } from '../study.ts';
 import { cohortId, connect, findServer } from '../temporal/connect.ts';
 import { CohortView, failures, watchCohort } from '../watch.ts';
 
@@ -22,7 +22,7 @@ interface Options {
 }
 
 /** Follows a cohort on the terminal; Ctrl-C ends the following, not the cohort. */
-async function follow(client: Client, study: Study, out: Output): Promise<void> {
+async function follow(client: Client, study: StudySettings, out: Output): Promise<void> {
   const handle: CohortHandle = client.workflow.getHandle(cohortId(study.study));
   const interrupt = new AbortController();
   const stop = () =>
@@ -65,7 +65,7 @@ Exit codes: 0 nothing failed, 1 some subjects failed, 2 no such study or run`,
     )
     .action(async (file: string, options: Options) => {
       const out = output(options.json);
-      const study = await requireStudy(file, options.workDir);
+      const study = await requireStudyFile(file, options.workDir);
       const server = await findServer(study.work, options.temporalAddress);
       let rows: SubjectRow[] | undefined;
       let running = false;

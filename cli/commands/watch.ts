@@ -7,7 +7,7 @@ import { STUDY } from '../../workflows/search-attributes.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { JSON_OPTION, studyArgument, temporalOption, workDirOption } from '../options.ts';
 import { output } from '../output.ts';
-import { requireStudy } from '../study.ts';
+import { requireStudy, requireStudyFile } from '../study.ts';
 import { connectTo, TASK_QUEUE } from '../temporal/connect.ts';
 import { NAMESPACE } from '../temporal/embedded.ts';
 import { registerSearchAttributes } from '../temporal/search-attributes.ts';
@@ -42,7 +42,8 @@ Exit codes: 0 done, 2 bad study file or nothing to stop, 3 infrastructure`,
     )
     .action(async (file: string, options: Options) => {
       const out = output(options.json);
-      const study = await requireStudy(file, options.workDir);
+      // Ready to be run, so that what lacks is told here and not to nobody later; to end it, nothing has to be there.
+      const study = await (options.stop ? requireStudyFile : requireStudy)(file, options.workDir);
       const client = await connectTo(study.work, options.temporalAddress);
       const scheduleId = `${study.study}/arrivals`;
       try {

@@ -1,6 +1,6 @@
 /** What Temporal gets to see of a cohort whose payloads are encrypted: its whole database is searched. */
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -10,6 +10,7 @@ import {
   removeStudy,
   type Study,
   start,
+  startUnder,
   waitForStep,
   writeSet,
 } from './harness.ts';
@@ -90,5 +91,55 @@ describe('payload encryption', () => {
     process.env[VARIABLE] = keyFile;
     expect((await deltaMd('status', study.file)).code).toBe(0);
     expect((await run.ended).code).toBe(0);
+  });
+});
+
+describe('a run with secrets around it, over a dataset with a name that would do harm', () => {
+  let study: Study;
+  const SECRETS_AROUND: Record<string, string> = {
+    AWS_SECRET_ACCESS_KEY: 'k3y-of-the-storage',
+    TEMPORAL_API_KEY: 'k3y-of-the-server',
+    DELTA_MD_TEST_TOKEN: 'k3y-of-somebody',
+  };
+  beforeAll(async () => {
+    study = await makeStudy(1);
+    // The tools say all they are given, so that a secret they were given would be in their logs.
+    const tool = join(study.tools, 'toolkit.mjs');
+    const [shebang, ...rest] = (await readFile(tool, 'utf8')).split('\n');
+    const confess = "console.log('given', JSON.stringify([process.argv.slice(2), process.env]));";
+    await writeFile(tool, [shebang, ...rest.slice(0, 5), confess, ...rest.slice(5)].join('\n'));
+    const hostile = `it's $(touch harm) ;touch harm; "ü"\ttab`;
+    await rename(study.bids, join(study.root, hostile));
+    const text = await readFile(study.file, 'utf8');
+    await writeFile(study.file, text.replace('bids: ./bids', `bids: ${JSON.stringify(`./${hostile}`)}`));
+  });
+  afterAll(() => removeStudy(study));
+
+  it('gives tools neither, and keeps the secrets out of everything it writes', async () => {
+    const { ended, said } = startUnder([], SECRETS_AROUND, 'run', study.file);
+    expect((await ended).code, said()).toBe(0);
+    const files = await readdir(study.root, { recursive: true, withFileTypes: true });
+    const given: string[] = [];
+    for (const entry of files.filter((one) => one.isFile())) {
+      expect(entry.name).not.toContain('harm');
+      const content = await readFile(join(entry.parentPath, entry.name));
+      for (const secret of Object.values(SECRETS_AROUND))
+        expect(content.includes(secret), `${entry.name}: ${secret}`).toBe(false);
+      if (entry.name === 'log.txt')
+        given.push(
+          ...content
+            .toString()
+            .split('\n')
+            .filter((line) => line.startsWith('given ')),
+        );
+    }
+    for (const secret of Object.values(SECRETS_AROUND)) expect(said()).not.toContain(secret);
+    // More than one session's steps: every tool was heard.
+    expect(given.length).toBeGreaterThan(20);
+    for (const line of given) {
+      const [argv, env] = JSON.parse(line.slice('given '.length)) as [string[], Record<string, string>];
+      expect(argv.join(' ')).not.toMatch(/harm|sub-01/);
+      expect(Object.keys(env).sort()).toEqual(['FSLOUTPUTTYPE', 'HOME', 'LANG', 'OMP_NUM_THREADS', 'PATH']);
+    }
   });
 });

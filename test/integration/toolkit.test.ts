@@ -1,8 +1,8 @@
 /** The built-in tools, all of them, on a simulated subject: as processes and in the toolkit's own image, bit for bit. */
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -81,6 +81,31 @@ describe('a simulated subject through the built-in tools', { timeout: 600_000 },
       expect(Number(md), roi).toBeGreaterThan(0.6e-3);
       expect(Number(md), roi).toBeLessThan(1.6e-3);
     }
+  });
+
+  it('gives the same as a script in a shell, bit for bit, without leaving anything elsewhere', async () => {
+    const { code, stdout, stderr } = await deltaMd('run', join(root, 'process.yaml'), '--dry-run');
+    expect(code, stderr).toBe(0);
+    const script = join(root, 'script.sh');
+    await writeFile(script, stdout);
+    const out = join(root, 'by hand');
+    execFileSync('bash', [script], {
+      env: { PATH: `${BUNDLE}/bin:${dirname(process.execPath)}:/usr/bin:/bin`, OUT: out },
+      stdio: 'ignore',
+    });
+    const maps = execFileSync('find', [out, '-name', 'dti_MD.nii.gz', '-o', '-path', '*_md_*/warped.nii.gz']);
+    const published = join(root, 'process', 'sub-01');
+    for (const map of maps.toString().trim().split('\n')) {
+      const session = /ses[-_](baseline|24h)/.exec(map)![1];
+      const folder = join(published, `ses-${session}`, 'dwi');
+      const isNative = map.endsWith('dti_MD.nii.gz');
+      const name = (await readdir(folder)).find(
+        (file) => file.endsWith('param-md_dwimap.nii.gz') && file.includes('_space-') !== isNative,
+      );
+      const made = await readFile(join(folder, name!));
+      expect(made.equals(await readFile(map)), name).toBe(true);
+    }
+    expect(maps.toString().trim().split('\n')).toHaveLength(4);
   });
 
   it.skipIf(!docker)('gives the same in containers, to the last digit, and leaves none behind', async () => {

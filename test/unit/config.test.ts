@@ -8,7 +8,7 @@ import { loadStudy } from '../../config/load.ts';
 import { readParticipants } from '../../config/participants.ts';
 import type { Problem } from '../../config/problems.ts';
 import { type JsonSchema, studyJsonSchema } from '../../config/schema.ts';
-import type { Study } from '../../config/study.ts';
+import type { WrittenStudy } from '../../config/study.ts';
 
 let root: string;
 let n = 0;
@@ -66,7 +66,7 @@ async function load(text: string, files: Record<string, string> = {}) {
   return { folder, result: await loadStudy(join(folder, 'study.yaml')) };
 }
 
-async function loaded(text: string, files: Record<string, string> = {}): Promise<Study> {
+async function loaded(text: string, files: Record<string, string> = {}): Promise<WrittenStudy> {
   const { result } = await load(text, files);
   if (!result.ok) throw new Error(JSON.stringify(result.problems, null, 1));
   return result.study;
@@ -87,7 +87,7 @@ describe('a good study file', () => {
   it('needs only five settings; the rest are defaults, and paths become absolute', async () => {
     const { folder, result } = await load(MINIMAL);
     expect(result).toMatchObject({ ok: true });
-    const { study } = result as { study: Study };
+    const { study } = result as { study: WrittenStudy };
     expect(study).toMatchObject({
       bids: join(folder, 'bids'),
       output: join(folder, 'bids', 'derivatives', 'delta-md'),
