@@ -50,12 +50,12 @@ export function crossings(
   metrics: Metrics,
   thresholds: readonly Threshold[] = DEFAULT_THRESHOLDS,
 ): Crossing[] {
-  return thresholds.flatMap((threshold) => {
+  return thresholds.flatMap((threshold): Crossing[] => {
     const value = metrics[threshold.metric];
     if (value === null || value === undefined) return [];
     const { metric, warn, exclude } = threshold;
     if (exclude !== undefined && isBeyond(metric, value, exclude))
-      return [{ ...threshold, value, level: 'exclude' as const }];
-    return isBeyond(metric, value, warn) ? [{ ...threshold, value, level: 'warn' as const }] : [];
+      return [{ ...threshold, value, level: 'exclude' }];
+    return isBeyond(metric, value, warn) ? [{ ...threshold, value, level: 'warn' }] : [];
   });
 }
