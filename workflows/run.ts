@@ -16,7 +16,7 @@ import type { Activities } from '../activities/index.ts';
 import { type Allowance, nextAllowance } from '../pipeline/escalation.ts';
 import { carriedFailure, FAILURES, type Failure } from '../pipeline/failures.ts';
 import { classOf, queueOf } from '../pipeline/resources.ts';
-import { type Outputs, plan, type RunStep } from '../pipeline/step.ts';
+import { plan, type RunStep } from '../pipeline/step.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
 import { table } from './markdown.ts';
 import { FAILURE } from './search-attributes.ts';
@@ -207,7 +207,7 @@ export function stepRunners({ study, subject, board, anew }: SubjectRun): (where
           });
           report(result.reused ? 'reused' : 'done', result.seconds, result.key);
           if (isOrdered) for (const { path } of Object.values(result.outputs)) fresh.add(path);
-          return result.outputs as Outputs<keyof typeof step.outputs>;
+          return result.outputs as Awaited<ReturnType<RunStep>>;
         } catch (error) {
           if (isCancellation(error)) throw error;
           const failure = failureOf(error);
