@@ -128,7 +128,8 @@ export async function recordDecision(study: Study, decision: Decision): Promise<
     { file, columns: COLUMNS, rows: [{ line: 1, cells: cellsOf(decision) }] },
     await knownSubjects(study),
   );
-  if (problems.length > 0) throw new DeltaMdError('CONFIG_INVALID', problems[0].message, { remedy: problems[0].remedy });
+  if (problems.length > 0)
+    throw new DeltaMdError('CONFIG_INVALID', problems[0].message, { remedy: problems[0].remedy });
   // A worker and a command may both have something to add.
   const lease = await acquire(join(study.output, '.qc.tsv.lease'), new AbortController().signal);
   try {

@@ -1,78 +1,192 @@
 /**
- * From metrics to verdicts, in words: each figure against its thresholds, against the cohort, and one session against the
- * other. Pure.
+ * From metrics to verdicts, in words: each figure against its limits, and against the cohort. A pair of sessions is held to
+ * limits like a session: drift of fluid MD and of the gain, and protocols that differ, are metrics of the pair. Pure.
  */
-import { median } from '../../statistics/descriptive.ts';
+import { quantile } from '../../statistics/descriptive.ts';
+import { infoOf } from './dictionary.ts';
+import { crossings, type Threshold } from './thresholds.ts';
 import type { MetricInfo, Metrics, SubjectQc } from './types.ts';
 
 /** From good to bad. */
 export const LEVELS = ['pass', 'warn', 'exclude'] as const;
 export type Level = (typeof LEVELS)[number];
 
-/** Where a metric begins to be doubtful, and where it cannot be used. */
-export interface Threshold {
-  readonly warn?: number;
-  readonly exclude?: number;
-}
-
 /** Why a verdict is not `pass`. */
 export interface Reason {
   readonly level: Exclude<Level, 'pass'>;
-  /** Name of the metric; absent where none was measured. */
+  /** Name of the metric; absent where nothing was measured. */
   readonly metric?: string;
-  /** Without `ses-`; absent where it is about the pair of sessions, or there is no session level. */
-  readonly session?: string;
+  /** Without `ses-`, null without a session level; absent where it is about the pair of sessions. */
+  readonly session?: string | null;
+  /** Such as `mean framewise displacement 1.9 mm, above 1`. */
   readonly why: string;
 }
 
-/** Worst reasons first. */
 export interface SubjectVerdict {
   readonly subject: string;
   readonly level: Level;
   readonly sessions: readonly { readonly session: string | null; readonly level: Level }[];
+  /** Worst first. */
   readonly reasons: readonly Reason[];
 }
 
 /** What figures are held against. */
 export interface Rules {
-  readonly dictionary: Readonly<Record<string, MetricInfo>>;
-  readonly thresholds: Readonly<Record<string, Threshold>>;
-  /** Modified z-score from which a figure is an outlier of its cohort. */
+  readonly thresholds: readonly Threshold[];
+  /** Modified z-score beyond which a figure is an outlier of its cohort. */
   readonly mad: number;
 }
 
-const badness = (level: Level) => LEVELS.indexOf(level);
-const worstOf = (reasons: readonly Reason[]): Level =>
-  reasons.reduce<Level>((worst, { level }) => (badness(level) > badness(worst) ? level : worst), 'pass');
-
-/** Three figures, or as many as tell a value from its limit. */
-function apart(value: number, limit: number): [string, string] {
-  for (let digits = 3; digits < 15; digits++) {
-    const texts: [string, string] = [plain(value, digits), plain(limit, digits)];
-    if (texts[0] !== texts[1]) return texts;
-  }
-  return [String(value), String(limit)];
+/** A set of sessions, or of pairs, to be compared with each other. */
+interface Measured {
+  readonly subject: string;
+  readonly session?: string | null;
+  readonly metrics: Metrics;
 }
 
-const plain = (value: number, digits = 3) => String(Number(value.toPrecision(digits)));
+/** A spread estimated from fewer is too loose to call anything an outlier of it. */
+const LEAST_FOR_OUTLIERS = 10;
+/** The median absolute deviation of a normal distribution is so many standard deviations. */
+const MAD_OF_SD = 0.6745;
 
-/** `Mean framewise displacement` */
-const nameOf = (metric: string, { description }: MetricInfo) => description || metric;
+export const worstOf = (reasons: Iterable<Pick<Reason, 'level'>>): Level =>
+  [...reasons].reduce<Level>(
+    (worst, { level }) => (LEVELS.indexOf(level) > LEVELS.indexOf(worst) ? level : worst),
+    'pass',
+  );
 
-const withUnits = (value: string, { units }: MetricInfo) => (units === undefined ? value : `${value} ${units}`);
+/** The metric's name in a sentence: its description without asides and explanations. */
+function nameOf(metric: string): string {
+  const [words] = (infoOf(metric)?.description ?? metric).replace(/\s*\([^)]*\)/g, '').split(/[:;]/, 1);
+  // Abbreviations (FA, MD) and people's names stay as they are.
+  return /^(?!Dice|Nyquist)[A-Z][a-z]/.test(words) ? words[0].toLowerCase() + words.slice(1) : words;
+}
 
-function againstThreshold(
-  metric: string,
-  value: number,
-  info: MetricInfo,
-  { warn, exclude }: Threshold,
-): Pick<Reason, 'level' | 'metric' | 'why'> | undefined {
-  if (info.worse === 'none') return undefined;
-  const isBeyond = (limit: number | undefined): limit is number =>
-    limit !== undefined && (info.worse === 'high' ? value > limit : value < limit);
-  const level = isBeyond(exclude) ? 'exclude' : isBeyond(warn) ? 'warn' : undefined;
-  if (level === undefined) return undefined;
-  const [shown, limit] = apart(value, (level === 'exclude' ? exclude : warn) as number);
-  const side = info.worse === 'high' ? 'above' : 'below';
-  return { level, metric, why: `${nameOf(metric, info)} ${withUnits(shown, info)}, ${side} ${limit}` };
+function withUnits(value: string, info: MetricInfo | undefined): string {
+  return info?.units === undefined ? value : `${value} ${info.units}`;
+}
+
+/** Three figures, or as many as tell a value from its limit where it is beyond it. */
+function figures(value: number, limit: number): string {
+  const text = (x: number, digits: number) => String(Number(x.toPrecision(digits)));
+  let digits = 3;
+  while (digits < 15 && value !== limit && text(value, digits) === text(limit, digits)) digits++;
+  return text(value, digits);
+}
+
+function beyondLimits({ session, metrics }: Measured, thresholds: readonly Threshold[]): Reason[] {
+  return crossings(metrics, thresholds).map(({ metric, value, level, warn, exclude }) => {
+    const limit = level === 'exclude' ? exclude! : warn;
+    const info = infoOf(metric);
+    const side = value === limit ? 'at the limit of' : info?.worse === 'high' ? 'above' : 'below';
+    const shown = withUnits(figures(value, limit), info);
+    return { level, metric, session, why: `${nameOf(metric)} ${shown}, ${side} ${limit}` };
+  });
+}
+
+/**
+ * Figures far from the others' (Iglewicz & Hoaglin 1993, modified z-score), on the side that is bad for the metric; metrics
+ * that only describe have none. Where more than half of the values are the same, nothing can be said of the spread.
+ */
+function outliers(group: readonly Measured[], mad: number): Map<Measured, Reason[]> {
+  const found = new Map<Measured, Reason[]>();
+  const names = new Set(group.flatMap(({ metrics }) => Object.keys(metrics)));
+  for (const metric of names) {
+    const info = infoOf(metric);
+    if (info === undefined || info.worse === 'none') continue;
+    const known = group.flatMap((one) => {
+      const value = one.metrics[metric];
+      return typeof value === 'number' && Number.isFinite(value) ? [{ one, value }] : [];
+    });
+    if (known.length < LEAST_FOR_OUTLIERS) continue;
+    const values = known.map(({ value }) => value);
+    const centre = quantile(values, 0.5);
+    const spread = quantile(
+      values.map((value) => Math.abs(value - centre)),
+      0.5,
+    );
+    if (spread <= 10 * Number.EPSILON * Math.abs(centre)) continue;
+    const sign = info.worse === 'low' ? -1 : 1;
+    for (const { one, value } of known) {
+      if ((sign * MAD_OF_SD * (value - centre)) / spread <= mad) continue;
+      const shown = withUnits(figures(value, centre), info);
+      found.set(one, [
+        ...(found.get(one) ?? []),
+        {
+          level: 'warn',
+          metric,
+          session: one.session,
+          why: `${nameOf(metric)} ${shown}, an outlier of the cohort (median ${figures(centre, value)})`,
+        },
+      ]);
+    }
+  }
+  return found;
+}
+
+/** Facts of the acquisition: sessions that differ in them are compared with their own kind only. */
+const PROTOCOL = /^raw_(dimension_|voxel_size_|max_b$|num_directions$)/;
+
+/** Protocol of a session, by its metrics; scanners round voxel sizes differently. */
+function signatureOf({ metrics }: Measured): string {
+  return Object.keys(metrics)
+    .filter((name) => PROTOCOL.test(name))
+    .sort()
+    .map((name) => `${name} ${metrics[name]?.toFixed(2)}`)
+    .join(', ');
+}
+
+/** Outliers of all sessions, protocol by protocol. */
+function outliersByProtocol(sessions: readonly Measured[], mad: number): Map<Measured, Reason[]> {
+  const groups = new Map<string, Measured[]>();
+  for (const one of sessions) {
+    const signature = signatureOf(one);
+    groups.set(signature, [...(groups.get(signature) ?? []), one]);
+  }
+  return new Map([...groups.values()].flatMap((group) => [...outliers(group, mad)]));
+}
+
+/**
+ * Verdicts on the subjects of a cohort, in its order. Outliers of the cohort only warn. A subject without any metric is
+ * warned of: nobody knows how good its data are.
+ */
+export function verdictsOf(
+  cohort: readonly { readonly subject: string; readonly qc: SubjectQc }[],
+  { thresholds, mad }: Rules,
+): SubjectVerdict[] {
+  const measured = cohort.map(({ subject, qc }) => ({
+    subject,
+    sessions: qc.sessions.map(({ session, metrics }): Measured => ({ subject, session, metrics })),
+    pair: qc.longitudinal && { subject, metrics: qc.longitudinal.metrics },
+  }));
+  const far = new Map([
+    ...outliersByProtocol(
+      measured.flatMap(({ sessions }) => sessions),
+      mad,
+    ),
+    ...outliers(
+      measured.flatMap(({ pair }) => pair ?? []),
+      mad,
+    ),
+  ]);
+  return measured.map(({ subject, sessions, pair }) => {
+    const reasonsOf = (one: Measured): Reason[] => {
+      const beyond = beyondLimits(one, thresholds);
+      const told = new Set(beyond.map(({ metric }) => metric));
+      // A figure beyond its limit need not be called an outlier, too.
+      return [...beyond, ...(far.get(one) ?? []).filter(({ metric }) => !told.has(metric))];
+    };
+    const reasons = [...sessions, ...(pair ? [pair] : [])].flatMap(reasonsOf);
+    if (sessions.length === 0)
+      reasons.push({
+        level: 'warn',
+        why: 'no quality metrics: made by an earlier version, retry the subject',
+      });
+    return {
+      subject,
+      level: worstOf(reasons),
+      sessions: sessions.map((one) => ({ session: one.session ?? null, level: worstOf(reasonsOf(one)) })),
+      reasons: reasons.sort((a, b) => LEVELS.indexOf(b.level) - LEVELS.indexOf(a.level)),
+    };
+  });
 }
