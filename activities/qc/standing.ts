@@ -5,7 +5,7 @@ import type { QcSettings } from '../../config/schema.ts';
 import type { Study } from '../../config/study.ts';
 import type { Decision, Flagged } from '../../pipeline/decisions.ts';
 import { lastDecisions, readDecisions } from './decisions.ts';
-import { readQc } from './read.ts';
+import { readQc } from './published.ts';
 import { DEFAULT_THRESHOLDS, type Threshold } from './thresholds.ts';
 import type { SubjectQc } from './types.ts';
 import { LEVELS, type SubjectVerdict, verdictsOf } from './verdicts.ts';
