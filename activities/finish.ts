@@ -14,6 +14,8 @@ import { analysePlan } from '../statistics/analyse.ts';
 import type { CohortAnalysis, SubjectRow } from '../statistics/plan.ts';
 import { tsv, writeInto, writeJsonInto } from './derivatives.ts';
 import { picturesOf, readSteps, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
+import { GROUP_QC, groupQc } from './qc/group.ts';
+import { readSubjectQc } from './qc/publish.ts';
 import { renderGroupReport } from './report/html.ts';
 import type { CohortRow, RoiRow, TruthRow } from './report/types.ts';
 import { statisticsTables } from './statistics-tables.ts';
@@ -189,7 +191,17 @@ async function describeDataset(study: Study, version: string): Promise<void> {
     GeneratedBy: [{ Name: 'delta-md', Version: version, Description: `Profile ${study.profile.name}` }],
     SourceDatasets: [{ URL: `file://${study.bids}` }],
   });
-  const ignored = ['*_dwimap.*', '*_scalarstats.*', '*_xfm.*', 'group_*', 'figures/', 'logs/', '*.html'];
+  const ignored = [
+    '*_dwimap.*',
+    '*_scalarstats.*',
+    '*_xfm.*',
+    '*_qc.*',
+    '*_timeseries.*',
+    'group_*',
+    'figures/',
+    'logs/',
+    '*.html',
+  ];
   await writeInto(join(study.output, '.bidsignore'), `${ignored.join('\n')}\n`);
 }
 
@@ -218,6 +230,9 @@ export async function finishCohort(
     for (const { caption, png } of await picturesOf(study, subject))
       pictures.push({ subject, caption, pngBase64: png.toString('base64') });
   }
+  const quality = groupQc(study, await Promise.all(done.map((subject) => readSubjectQc(study, subject))));
+  await writeInto(at(GROUP_QC.table), quality.table);
+  await writeJsonInto(at(GROUP_QC.dictionary), quality.dictionary);
   const subjects = await analysisTable(study, md);
 
   const roiColumns = ['participant_id', 'session', 'roi', 'md', 'voxels', 'coverage', 'flagged'];
