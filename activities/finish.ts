@@ -14,6 +14,7 @@ import { analysePlan } from '../statistics/analyse.ts';
 import type { CohortAnalysis, SubjectRow } from '../statistics/plan.ts';
 import { tsv, writeInto, writeJsonInto } from './derivatives.ts';
 import { picturesOf, readSteps, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
+import { GROUP_QC, groupQc } from './qc/group.ts';
 import { standings } from './qc/standing.ts';
 import { renderGroupReport } from './report/html.ts';
 import type { CohortRow, RoiRow, TruthRow } from './report/types.ts';
@@ -202,6 +203,7 @@ async function describeDataset(study: Study, version: string): Promise<void> {
     '*_xfm.*',
     '*_qc.*',
     'qc.*',
+    '*_timeseries.*',
     'group_*',
     'figures/',
     'logs/',
@@ -235,10 +237,15 @@ export async function finishCohort(
     for (const { caption, png } of await picturesOf(study, subject))
       pictures.push({ subject, caption, pngBase64: png.toString('base64') });
   }
+  const quality = await standings(study, done);
+  const figures = groupQc(
+    study,
+    quality.map(({ qc }) => qc),
+  );
+  await writeInto(at(GROUP_QC.table), figures.table);
+  await writeJsonInto(at(GROUP_QC.dictionary), figures.dictionary);
   const excluded = new Map(
-    (await standings(study, done)).flatMap(({ subject, excluded }) =>
-      excluded ? [[subject, excluded]] : [],
-    ),
+    quality.flatMap(({ subject, excluded }) => (excluded ? [[subject, excluded]] : [])),
   );
   const subjects = await analysisTable(study, md, excluded);
 
