@@ -48,7 +48,7 @@ const PROTOCOL = { voxelMm: 5, directions: 15, b0s: 3, bvalue: 1000 } as const;
 const VOLUMES = 2 * (PROTOCOL.directions + PROTOCOL.b0s);
 
 /** As it comes: motion, eddy currents, distortion, noise and anatomy differ from scan to scan. */
-function goodScan(phantom: Phantom, seed: number, random: RandomStream) {
+export function goodScan(phantom: Phantom, seed: number, random: RandomStream) {
   const vary = (low: number, high: number) => low + (high - low) * random.uniform();
   return {
     phantom,
@@ -67,7 +67,7 @@ function goodScan(phantom: Phantom, seed: number, random: RandomStream) {
 }
 
 /** What the raw series alone tells. @param mask of the brain */
-function rawMetrics(session: SimulatedSession, mask: Float32Array): Metrics {
+export function rawMetrics(session: SimulatedSession, mask: Float32Array): Metrics {
   const { ap, pa, grid } = session;
   const voxels = voxelsOf(mask);
   const data = new Float32Array(2 * ap.image.data.length);
