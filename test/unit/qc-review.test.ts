@@ -65,7 +65,7 @@ describe('the command', () => {
     expect(code).toBe(1);
     const order = [...stdout.matchAll(/^sub-\d\d/gm)].map(String);
     expect(order).toEqual(['sub-03', 'sub-02', 'sub-01']);
-    expect(stdout).toMatch(/distance of gain_ratio from 1 9 %, above 5/);
+    expect(stdout).toMatch(/change of the b0\/DWI gain between the sessions 9 %, above 5/);
     expect(stdout).toMatch(/ses-post: mean framewise displacement 1\.9 mm, above 1/);
     expect(stdout).toMatch(/file:\/\/.*sub-03\.html/);
     expect(stdout).toMatch(/sub-02.*excluded by its limit/);

@@ -134,6 +134,18 @@ describe('outliers of the cohort', () => {
     none(cohortOf('fieldmap_hz_mean', [...usual, 1000]));
   });
 
+  it('finds nothing in the outermost of good figures', () => {
+    const good = usual.map((value) => 1 - value / 2000);
+    const none = (metric: string, values: readonly number[]) =>
+      expect(verdictsOf(cohortOf(metric, values), rules).every(({ level }) => level === 'pass')).toBe(true);
+    // A limit of 0.6: from 0.99 half the way is to 0.795.
+    none('template_corr', [...good, 0.8]);
+    expect(verdictsOf(cohortOf('template_corr', [...good, 0.79]), rules)[12].level).toBe('warn');
+    // No limit: a tenth of the median.
+    none('coregistration_dice', [...good, 0.9]);
+    expect(verdictsOf(cohortOf('coregistration_dice', [...good, 0.89]), rules)[12].level).toBe('warn');
+  });
+
   it('compares sessions with those of their own protocol', () => {
     // A third of the sessions come from a scanner with half the SNR.
     const values = [...usual, ...usual, ...usual.map((value) => value / 2)];
