@@ -17,6 +17,8 @@ import { statisticsTables } from './group-tables/index.ts';
 import { regionalChange, regionalMd } from './group-tables/regional.ts';
 import { writeTables } from './group-tables/table.ts';
 import { picturesOf, readSteps, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
+import { GROUP_QC, groupQc } from './qc/group.ts';
+import { standings } from './qc/standing.ts';
 import { renderGroupReport } from './report/html.ts';
 import type { CohortRow, RoiRow, TruthRow } from './report/types.ts';
 import { recoveredTruth } from './truth.ts';
@@ -78,7 +80,12 @@ function usable(row: MdRow | undefined): number | null {
   return row === undefined || row.flagged ? null : row.md;
 }
 
-async function analysisTable(study: Study, md: readonly MdRow[]): Promise<SubjectRow[]> {
+/** @param excluded by subject: why quality control leaves it out */
+async function analysisTable(
+  study: Study,
+  md: readonly MdRow[],
+  excluded: ReadonlyMap<string, string>,
+): Promise<SubjectRow[]> {
   const [baseline, followup] = study.sessions;
   const participants = new Map((await readParticipants(study)).map((p) => [p.subject, p]));
   const rois = study.rois.labels.map(({ name }) => name);
@@ -89,6 +96,7 @@ async function analysisTable(study: Study, md: readonly MdRow[]): Promise<Subjec
     return {
       subject,
       group,
+      ...(excluded.has(subject) ? { excluded: excluded.get(subject) } : {}),
       ...mdOf(
         rois,
         (roi) => of(baseline.label, roi),
@@ -143,7 +151,18 @@ async function describeDataset(study: Study, version: string): Promise<void> {
     GeneratedBy: [{ Name: 'delta-md', Version: version, Description: `Profile ${study.profile.name}` }],
     SourceDatasets: [{ URL: `file://${study.bids}` }],
   });
-  const ignored = ['*_dwimap.*', '*_scalarstats.*', '*_xfm.*', 'group_*', 'figures/', 'logs/', '*.html'];
+  const ignored = [
+    '*_dwimap.*',
+    '*_scalarstats.*',
+    '*_xfm.*',
+    '*_qc.*',
+    'qc.*',
+    '*_timeseries.*',
+    'group_*',
+    'figures/',
+    'logs/',
+    '*.html',
+  ];
   await writeInto(join(study.output, '.bidsignore'), `${ignored.join('\n')}\n`);
 }
 
@@ -172,7 +191,17 @@ export async function finishCohort(
     for (const { caption, png } of await picturesOf(study, subject))
       pictures.push({ subject, caption, pngBase64: png.toString('base64') });
   }
-  const subjects = await analysisTable(study, md);
+  const quality = await standings(study, done);
+  const figures = groupQc(
+    study,
+    quality.map(({ qc }) => qc),
+  );
+  await writeInto(at(GROUP_QC.table), figures.table);
+  await writeJsonInto(at(GROUP_QC.dictionary), figures.dictionary);
+  const excluded = new Map(
+    quality.flatMap(({ subject, excluded }) => (excluded ? [[subject, excluded]] : [])),
+  );
+  const subjects = await analysisTable(study, md, excluded);
 
   const rois = study.rois.labels.map(({ name }) => name);
   const analysis = analyse(study, subjects);
@@ -192,7 +221,7 @@ export async function finishCohort(
   const html = await renderGroupReport({
     title: study.title ?? study.study,
     run: { profile: study.profile.name, version, template: basename(study.template), tools },
-    cohort: rows.map(cohortRow),
+    cohort: rows.map((row) => cohortRow({ ...row, why: row.why ?? excluded.get(row.subject) })),
     rois: md,
     table: subjects,
     analysis,

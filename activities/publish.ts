@@ -20,6 +20,7 @@ import {
 } from './derivatives.ts';
 import { drawSubject } from './draw.ts';
 import { recordsBehind } from './provenance.ts';
+import { publishQc } from './qc/publish.ts';
 import { roiValues } from './rois.ts';
 import { hashFile, type StepRecord } from './store.ts';
 import { isThere } from './whole-file.ts';
@@ -255,11 +256,16 @@ export async function publishSubject(
   }
   beat();
   await drawSubject(study, subject, maps, { template, labels });
+  const quality = await publishQc(study, subject, maps, plan.template.path, beat);
 
   await writeJsonInto(stepsPath(study.output, subject), await recordsBehind(resultsOf(maps)));
-  const notes = maps.sessions.flatMap(({ session, notes }) =>
-    notes.map((note) => (session === null ? note : `ses-${session}: ${note}`)),
-  );
+  const inSession = ({ session, notes }: { session: string | null; notes: readonly string[] }) =>
+    notes.map((note) => (session === null ? note : `ses-${session}: ${note}`));
+  const notes = [
+    ...maps.sessions.flatMap(inSession),
+    ...quality.sessions.flatMap(inSession),
+    ...(quality.longitudinal?.notes ?? []),
+  ];
   const summary: SubjectSummary = { sessions: maps.sessions.length, flagged, notes };
   await writeJsonInto(summaryPath(study, subject), summary);
   await notePublication(study, subject, key);

@@ -222,6 +222,11 @@ async function compute(
     if (!there?.isFile() || there.size === 0) throw await fail('OUTPUT_MISSING', `did not write ${file}`);
     outputs[name] = { file, sha256: await hashFile(path), bytes: there.size };
   }
+  for (const [name, file] of Object.entries(run.optional ?? {})) {
+    const path = join(folder, file);
+    const there = await stat(path).catch(() => undefined);
+    if (there?.isFile()) outputs[name] = { file, sha256: await hashFile(path), bytes: there.size };
+  }
   const record: StepRecord = {
     key,
     step: run.name,

@@ -6,6 +6,7 @@ import { joinParticipants } from './participants.ts';
 import { pathFindings } from './paths.ts';
 import { type Finding, findingsOf, type Problem } from './problems.ts';
 import { PROFILES } from './profiles.ts';
+import { qcFindings } from './qc.ts';
 import { FROM_FSL, type Runtime, type StudyFile, studyJsonSchema, studySchema } from './schema.ts';
 import { settingsFindings } from './statistics-settings.ts';
 import type { Region, RoiLabel, StudySession, WrittenStudy } from './study.ts';
@@ -32,6 +33,7 @@ export async function loadStudy(path: string): Promise<LoadedStudy> {
     ...(parsed.error?.issues ?? []).flatMap((issue) => findingsOf(issue, data, schema)),
     ...(parsed.data?.statistics ? settingsFindings(parsed.data.statistics) : []),
     ...(await pathFindings(data, dirname(file))),
+    ...(parsed.success ? qcFindings(parsed.data.qc) : []),
   ];
   const problems: Problem[] = [];
   let study: WrittenStudy | undefined;

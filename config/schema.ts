@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { PROFILES, type ProfileName } from './profiles.ts';
+import { qc } from './qc-schema.ts';
 import { group, statistics, subjectColumn } from './statistics-schema.ts';
 
 const label = z.string().regex(/^[A-Za-z0-9]+$/);
@@ -290,6 +291,7 @@ export const studySchema = z
       .prefault({})
       .describe('How often a step is tried again. Lack of memory, time and machines is answered by itself.'),
     arrivals,
+    qc,
     statistics: statistics.optional(),
   })
   .refine((s) => s.statistics === undefined || s.participants !== undefined, {
@@ -308,6 +310,7 @@ export type AcquisitionEntry = z.output<typeof acquisition>;
 export type Runtime = z.output<typeof runtime>;
 export type ArrivalSettings = z.output<typeof arrivals>;
 export type ResourceSettings = z.output<typeof resources>;
+export type { QcSettings } from './qc-schema.ts';
 export type { OutcomeSettings, StatisticsSettings } from './statistics-schema.ts';
 
 /** JSON Schema (2020-12) of the study file, for editors. */

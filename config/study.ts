@@ -3,6 +3,7 @@ import type { Profile } from '../pipeline/profile.ts';
 import type {
   AcquisitionEntry,
   ArrivalSettings,
+  QcSettings,
   ResourceSettings,
   Runtime,
   StatisticsSettings,
@@ -62,6 +63,7 @@ export interface StudySettings {
   readonly resources: ResourceSettings;
   readonly retries: { readonly tool: number };
   readonly arrivals: ArrivalSettings;
+  readonly qc: QcSettings;
   readonly statistics?: StatisticsSettings;
 }
 

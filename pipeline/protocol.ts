@@ -48,6 +48,16 @@ export interface SessionMaps {
   readonly bvals: FileRef;
   readonly bvecs: FileRef;
   readonly movement: FileRef;
+  /** eddy's other files, for quality control; absent where its version or flags do not give them, or from older runs. */
+  readonly parameters?: FileRef;
+  readonly outlierReport?: FileRef;
+  readonly cnrMaps?: FileRef;
+  /** The series and its gradients as acquired, and which scheme each volume and each b0 has; absent from older runs. */
+  readonly rawDwi?: FileRef;
+  readonly rawBvecs?: FileRef;
+  readonly acqparams?: FileRef;
+  readonly index?: FileRef;
+  readonly acqparamsB0?: FileRef;
   /** mcflirt's parameters, where it ran. */
   readonly motion?: FileRef;
   /** b0s as acquired, and undistorted where there was a reversed set. */
@@ -208,6 +218,14 @@ export async function processSession(
     bvals: input.bvals,
     bvecs: corrected.bvecs,
     movement: corrected.movement,
+    parameters: corrected.parameters,
+    outlierReport: corrected.outlierReport,
+    cnrMaps: corrected.cnrMaps,
+    rawDwi: raw,
+    rawBvecs: input.bvecs,
+    acqparams: input.acqparams,
+    index: input.index,
+    acqparamsB0: input.acqparamsB0,
     motion: motionParameters,
     b0s,
     unwarped: field?.unwarped,

@@ -34,12 +34,14 @@ export type Given<In> = {
 };
 
 /** One FSL command: how its argv is made, what it writes, what it needs. */
-export interface Step<In, Out extends string> {
+export interface Step<In, Out extends string, Maybe extends string = never> {
   readonly name: string;
   /** The command line; `argv[0]` is FSL's name of the tool. */
   readonly argv: (inputs: In) => readonly string[];
   /** Name of each output, relative to the working folder. */
   readonly outputs: Readonly<Record<Out, string>>;
+  /** Outputs that some versions or flags of the tool write and others do not; they may be empty. */
+  readonly optional?: Readonly<Record<Maybe, string>>;
   readonly resources: Resources;
 }
 
@@ -50,6 +52,8 @@ export interface StepRun {
   /** Staged relative path -> the file to be found there. */
   readonly inputs: Readonly<Record<string, FileRef>>;
   readonly outputs: Readonly<Record<string, string>>;
+  /** Taken where the tool wrote them. They enter no key: a result made before they were asked for counts. */
+  readonly optional?: Readonly<Record<string, string>>;
   readonly resources: Resources;
   /** Names the order to compute this anew: a result made before that order does not count. */
   readonly anew?: string;
@@ -71,7 +75,10 @@ function extensionOf(path: string): string {
 }
 
 /** Makes a step concrete: stages its files by the names of its inputs and builds the argv. */
-export function plan<In extends object, Out extends string>(step: Step<In, Out>, given: Given<In>): StepRun {
+export function plan<In extends object, Out extends string, Maybe extends string>(
+  step: Step<In, Out, Maybe>,
+  given: Given<In>,
+): StepRun {
   const files: Record<string, FileRef> = {};
   const stage = (name: string, file: FileRef): string => {
     const path = `${INPUT_FOLDER}/${name}${extensionOf(file.path)}`;
@@ -91,17 +98,19 @@ export function plan<In extends object, Out extends string>(step: Step<In, Out>,
     argv: step.argv(inputs),
     inputs: files,
     outputs: step.outputs,
+    ...(step.optional ? { optional: step.optional } : {}),
     resources: step.resources,
   };
 }
 
 /** Files of a finished step, by the names of its outputs. */
-export type Outputs<Out extends string> = Readonly<Record<Out, FileRef>>;
+export type Outputs<Out extends string, Maybe extends string = never> = Readonly<Record<Out, FileRef>> &
+  Readonly<Partial<Record<Maybe, FileRef>>>;
 
 /** Runs a step, whoever does it, and gives its files. */
-export type RunStep = <In extends object, Out extends string>(
-  step: Step<In, Out>,
+export type RunStep = <In extends object, Out extends string, Maybe extends string = never>(
+  step: Step<In, Out, Maybe>,
   inputs: Given<In>,
   /** Tells steps of one name apart: `b0s AP`. */
   label?: string,
-) => Promise<Outputs<Out>>;
+) => Promise<Outputs<Out, Maybe>>;

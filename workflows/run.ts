@@ -16,7 +16,7 @@ import type { Activities } from '../activities/index.ts';
 import { type Allowance, nextAllowance } from '../pipeline/escalation.ts';
 import { carriedFailure, FAILURES, type Failure } from '../pipeline/failures.ts';
 import { classOf, queueOf } from '../pipeline/resources.ts';
-import { type Outputs, plan, type RunStep } from '../pipeline/step.ts';
+import { plan, type RunStep } from '../pipeline/step.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
 import { table } from './markdown.ts';
 import { FAILURE } from './search-attributes.ts';
@@ -109,8 +109,19 @@ export function failureToThrow(failure: Failure): ApplicationFailure {
   return thrown;
 }
 
+/** Activities of our own (no tool), tried until infrastructure is back. @param summary for the UI */
+export function ownActivities(summary: string): ActivityInterfaceFor<Activities> {
+  return proxyActivities<Activities>({
+    startToCloseTimeout: '30 minutes',
+    heartbeatTimeout: '30s',
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry: UNTIL_BACK,
+    summary,
+  });
+}
+
 /**
- * Runs an activity of our own (no tool) and keeps its state like a step's.
+ * Runs an activity of our own and keeps its state like a step's.
  * @param where the session's name, or `subject`
  */
 export async function runOwn<T>(
@@ -121,15 +132,8 @@ export async function runOwn<T>(
   call: (activities: ActivityInterfaceFor<Activities>) => Promise<T>,
 ): Promise<T> {
   board.set({ step, session: where, state: 'running', seconds: 0 });
-  const activities = proxyActivities<Activities>({
-    startToCloseTimeout: '30 minutes',
-    heartbeatTimeout: '30s',
-    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-    retry: UNTIL_BACK,
-    summary: `${where} ${step}`,
-  });
   try {
-    const result = await call(activities);
+    const result = await call(ownActivities(`${where} ${step}`));
     board.set({ step, session: where, state: 'done', seconds: 0 });
     return result;
   } catch (error) {
@@ -207,7 +211,7 @@ export function stepRunners({ study, subject, board, anew }: SubjectRun): (where
           });
           report(result.reused ? 'reused' : 'done', result.seconds, result.key);
           if (isOrdered) for (const { path } of Object.values(result.outputs)) fresh.add(path);
-          return result.outputs as Outputs<keyof typeof step.outputs>;
+          return result.outputs as Awaited<ReturnType<RunStep>>;
         } catch (error) {
           if (isCancellation(error)) throw error;
           const failure = failureOf(error);

@@ -17,7 +17,11 @@ export interface EddyInputs {
 }
 
 /** Eddy currents, head motion and susceptibility in one resampling. FSL eddy (Andersson & Sotiropoulos 2016), >= 5.0.9. */
-export const eddy: Step<EddyInputs, 'dwi' | 'bvecs' | 'parameters' | 'movement'> = {
+export const eddy: Step<
+  EddyInputs,
+  'dwi' | 'bvecs' | 'parameters' | 'movement',
+  'outlierReport' | 'cnrMaps'
+> = {
   name: 'eddy',
   argv: ({ dwi, mask, acqparams, index, bvecs, bvals, topup_fieldcoef, flags }) => [
     'eddy',
@@ -36,6 +40,10 @@ export const eddy: Step<EddyInputs, 'dwi' | 'bvecs' | 'parameters' | 'movement'>
     bvecs: 'eddy.eddy_rotated_bvecs',
     parameters: 'eddy.eddy_parameters',
     movement: 'eddy.eddy_movement_rms',
+  },
+  optional: {
+    outlierReport: 'eddy.eddy_outlier_report',
+    cnrMaps: 'eddy.eddy_cnr_maps.nii.gz',
   },
   resources: { cpus: 2, memoryMiB: 4096, minutes: 720, gpu: true },
 };
