@@ -204,7 +204,7 @@ export async function measureSession(maps: SessionMaps, beat: () => void): Promi
   if (perVolumeOutliers)
     Object.assign(metrics, outlierMetrics(perVolumeOutliers, mask.grid.dims[2], shellsOf(bvals), index));
   else
-    notes.push('Outlier slices are not known: eddy kept no report. To have one: delta-md run --force eddy.');
+    notes.push('Outlier slices are not known: eddy kept no report. To have one: delta-md retry --from eddy.');
 
   const field = await susceptibility(maps, schemes, voxels);
   Object.assign(metrics, field.metrics);

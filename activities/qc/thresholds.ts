@@ -22,7 +22,7 @@ export const DEFAULT_THRESHOLDS: readonly Threshold[] = [
   { metric: 'signal_drift_abs', warn: 3 },
   { metric: 'bvec_margin', warn: 1 },
   { metric: 'ap_pa_gain', warn: 0.2 },
-  { metric: 'brain_cut_superior', warn: 20 },
+  { metric: 'brain_cut_superior', warn: 40 },
   { metric: 'brain_cut_inferior', warn: 50 },
   { metric: 'template_coverage', warn: 0.9 },
   { metric: 'template_corr', warn: 0.6 },

@@ -14,13 +14,13 @@ const SMALLEST_SLICE = 0.1;
 /** Neighbours on each side that a slice is compared with. */
 const REACH = 3;
 /** Volumes of a kind that a slice can be compared among. */
-const FEWEST_VOLUMES = 4;
+const FEWEST_VOLUMES = 3;
 /** Robust standard deviations beyond which a slice is bad... */
 const FAR = 6;
-/** ... and least log ratios: a loss of an eighth of the signal, a flash by as much, air brighter by a third. */
+/** ... and least log ratios: a loss of an eighth of the signal, a flash by as much, air brighter by a fifth. */
 const LOSS = Math.log(8 / 7);
 const FLASH = Math.log(8 / 7);
-const STRIPES = Math.log(4 / 3);
+const STRIPES = Math.log(6 / 5);
 /** Share of a slice's voxels, the darkest over time, that are taken for air. */
 const AIR = 0.25;
 /** Added to the air, as a share of the brain's signal: many scanners blank the air, and ratios of nothing say nothing. */
@@ -130,7 +130,14 @@ export function badSlices(series: Image, voxels: Int32Array, kinds: readonly (st
   const deviation = deviations(means, series.volumes, slices, nz, kinds);
   const floor = AIR_FLOOR * (medianOf(means.filter((mean) => mean > 0)) ?? 0);
   const air = sliceMeans(series, airOf(series)).means.map((mean) => mean + floor);
-  const stripes = deviations(air, series.volumes, [...counts.keys()], nz, kinds);
+  // Air is the same in volumes of every kind.
+  const stripes = deviations(
+    air,
+    series.volumes,
+    [...counts.keys()],
+    nz,
+    new Array(series.volumes).fill('air'),
+  );
   const spiked = new Map<string, SlicePlace>();
   for (const place of [...beyond(stripes, 1, STRIPES), ...beyond(deviation, 1, FLASH)])
     spiked.set(`${place.volume} ${place.slice}`, place);

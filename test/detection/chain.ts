@@ -1,5 +1,4 @@
 /** The toolkit's own chain on a simulated scan, from raw sets to the maps that quality control reads. */
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SessionMaps } from '../../pipeline/protocol.ts';
 import { runTool } from '../accuracy/run-tool.ts';
@@ -68,11 +67,4 @@ export async function processScan(folder: string): Promise<SessionMaps> {
     fieldHz: at('field_hz.nii.gz'),
     notes: [],
   };
-}
-
-/** Tells topup something else of the b0s' phase encodings: a row per b0. */
-export async function retellB0s(folder: string, tell: (row: string, b0: number) => string): Promise<void> {
-  const path = join(folder, 'b0_acqparams.txt');
-  const rows = (await readFile(path, 'utf8')).trim().split('\n');
-  await writeFile(path, `${rows.map(tell).join('\n')}\n`);
 }

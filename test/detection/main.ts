@@ -23,12 +23,13 @@ const measured: Measured[] = [];
 for (let seed = 1; seed <= Number(values.subjects); seed++) {
   const one = await measureSubject(phantom, seed, join(folder, String(seed)));
   measured.push(one);
-  const found = (Object.keys(DEFECTS) as Defect[]).filter((defect) =>
-    crossings(one[defect]).some(({ metric }) => (DEFECTS[defect] as readonly string[]).includes(metric)),
+  const missed = (Object.keys(DEFECTS) as Defect[]).filter(
+    (defect) =>
+      !crossings(one[defect]).some(({ metric }) => (DEFECTS[defect] as readonly string[]).includes(metric)),
   );
   const alarms = crossings(one.good).map(({ metric, value }) => `${metric} ${value.toPrecision(3)}`);
   console.error(
-    `subject ${seed}: found ${found.length} of ${Object.keys(DEFECTS).length}; good scan: ${alarms.join(', ') || 'nothing to warn of'}`,
+    `subject ${seed}: missed ${missed.join(', ') || 'nothing'}; good scan: ${alarms.join(', ') || 'nothing to warn of'}`,
   );
 }
 if (values.json) await writeFile(values.json, JSON.stringify(measured));

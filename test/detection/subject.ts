@@ -15,7 +15,7 @@ import { checkGradients } from '../../imaging/qc/gradient-check.ts';
 import { voxelsOf } from '../../imaging/qc/numbers.ts';
 import { brainMetrics } from '../../imaging/qc/tissue.ts';
 import { writeScan } from '../accuracy/scan.ts';
-import { brainOf, processScan, retellB0s, tensor, topup } from './chain.ts';
+import { brainOf, processScan, tensor, topup } from './chain.ts';
 import {
   addSpike,
   copySession,
@@ -34,7 +34,7 @@ export const DEFECTS = {
   'signal drift': ['signal_drift_abs'],
   'turned bvecs': ['bvec_margin'],
   '6 mm motion': ['mot_abs_max'],
-  'wrong phase encoding': ['ap_pa_gain'],
+  'wrong sign of phase encoding': ['ap_pa_gain'],
   'half a brain': ['brain_cut_superior', 'brain_cut_inferior'],
 } as const;
 
@@ -90,23 +90,14 @@ export function rawMetrics(session: SimulatedSession, mask: Float32Array): Metri
   };
 }
 
-/** What topup makes of b0s that it is told wrong things of. */
-async function misledMetrics(folder: string, session: SimulatedSession, seed: number): Promise<Metrics> {
+/** What topup makes of b0s that were all acquired the same way, though half of them are said to be reversed. */
+async function misledMetrics(folder: string, session: SimulatedSession): Promise<Metrics> {
   const scan = await writeScan(folder, session);
-  if (seed % 2) {
-    // Both sets were acquired the same way, though the second is said to be reversed.
-    const { image, gradients } = session.ap;
-    const first = [...gradients.bvals.keys()].filter((t) => gradients.bvals[t] === 0);
-    const b0s = [...first, ...first.toReversed()].map((t) => volumeOf(image, t));
-    const data = Float32Array.from(b0s.flatMap((volume) => [...volume]));
-    await writeImage(scan.b0s, { grid: session.grid, volumes: b0s.length, data });
-  }
-  // The direction along the wrong axis.
-  else
-    await retellB0s(folder, (row) => {
-      const [x, y, ...rest] = row.split(' ');
-      return [y, x, ...rest].join(' ');
-    });
+  const { image, gradients } = session.ap;
+  const first = [...gradients.bvals.keys()].filter((t) => gradients.bvals[t] === 0);
+  const b0s = [...first, ...first.toReversed()].map((t) => volumeOf(image, t));
+  const data = Float32Array.from(b0s.flatMap((volume) => [...volume]));
+  await writeImage(scan.b0s, { grid: session.grid, volumes: b0s.length, data });
   await topup(folder);
   const at = (name: string) => ({ path: join(folder, name), sha256: '' });
   const maps = { fieldHz: at('field_hz.nii.gz'), unwarped: at('unwarped.nii.gz'), b0s: at('b0s.nii.gz') };
@@ -157,7 +148,7 @@ export async function measureSubject(phantom: Phantom, seed: number, folder: str
     ),
     'turned bvecs': { bvec_margin: check?.margin ?? null, bvec_coherence: check?.coherence ?? null },
     '6 mm motion': (await measureSession(movedMaps, () => {})).metrics,
-    'wrong phase encoding': await misledMetrics(join(folder, 'misled'), session, seed),
+    'wrong sign of phase encoding': await misledMetrics(join(folder, 'misled'), session),
     'half a brain': brainMetrics(cutMask.data, cutMask.grid),
   };
   await rm(folder, { recursive: true, force: true });
