@@ -5,13 +5,12 @@ import { attempt, type Result, unwrap } from './errors.ts';
 import { type EquivalenceBound, groupSensitivity } from './group-sensitivity.ts';
 import {
   type InteractionInput,
+  type InteractionModel,
   interactionChecks,
   interactionModel,
-  interactionTerms,
 } from './interaction.ts';
-import { interactionSensitivity, withoutInteraction } from './interaction-sensitivity.ts';
-import { leastSquares } from './least-squares.ts';
-import { compareNested } from './model-comparison.ts';
+import { interactionSensitivity } from './interaction-sensitivity.ts';
+import { addedLast, type ModelComparison } from './model-comparison.ts';
 import { adjustP } from './multiplicity.ts';
 import { pearson } from './pearson.ts';
 import type {
@@ -134,6 +133,10 @@ export function analysePlan(plan: AnalysisPlan, table: readonly SubjectRow[]): C
           });
           const fitted = <T>(calculate: (input: InteractionInput) => T) =>
             attempt(() => calculate(unwrap(input)));
+          const result = fitted(interactionModel);
+          const r2Change: Result<ModelComparison> = result.ok
+            ? { ok: true, value: interactionAdds(result.value) }
+            : result;
           const isPrimary = kind === 'raw' && covariates.length === 0;
           regressions.push({
             ...about,
@@ -141,11 +144,8 @@ export function analysePlan(plan: AnalysisPlan, table: readonly SubjectRow[]): C
             covariates,
             n: complete.length,
             leftOut,
-            result: fitted(interactionModel),
-            r2Change: fitted((input) => {
-              const whole = leastSquares(input.outcome, interactionTerms(input));
-              return compareNested(withoutInteraction(whole), whole);
-            }),
+            result,
+            r2Change,
             ...(isPrimary && checks ? { checks: fitted((input) => interactionChecks(input, checks)) } : {}),
             ...(isPrimary && sensitivity && input.ok
               ? {
@@ -197,6 +197,10 @@ export function analysePlan(plan: AnalysisPlan, table: readonly SubjectRow[]): C
     mixedModels: sensitivity ? plan.rois.map((roi) => sessionModel(rows, roi, plan.groups)) : [],
     families: familiesOf(plan, changeTests, regressions),
   };
+}
+
+function interactionAdds({ dummyCoded }: InteractionModel): ModelComparison {
+  return addedLast(dummyCoded.regression, dummyCoded.interaction);
 }
 
 function familiesOf(
