@@ -121,11 +121,13 @@ footer { color: var(--soft); font-size: .85rem; margin-top: 3rem; padding-top: 1
   tr, li, .tiles { break-inside: avoid; }
   thead { display: table-header-group; }
   tfoot { display: table-row-group; }
-  .scroll { overflow: visible; max-width: none; }
+  .scroll { overflow: visible; max-width: none; break-inside: avoid; }
   table { font-size: 7.5pt; }
   th, td { padding: .14rem .3rem; }
-  .plots { grid-template-columns: repeat(3, 1fr); }
+  .plots { grid-template-columns: repeat(4, 1fr); gap: .8rem 1rem; }
+  figcaption { font-size: 8pt; line-height: 1.35; }
   .wide { grid-template-columns: repeat(2, 1fr); }
+  .wide svg { max-height: 140mm; width: auto; }
   .tiles { grid-template-columns: repeat(5, 1fr); }
   .flow svg { max-height: 165mm; width: auto; }
   .references a { color: inherit; text-decoration: none; }
