@@ -131,7 +131,32 @@ describe('summary', () => {
     expect(score).toContain(`a difference of ${format.fixed(-difference, 1)} points`);
     expect(score).toContain(format.pEquals(student.p));
     expect(change).toMatch(/7 regions/);
-    expect(interaction).toMatch(/^The change in MD went with the change in MADRS/);
+    expect(interaction).toMatch(
+      /^That the change in MD goes with the change in MADRS differently .* could not be shown in any of 7 regions \(lowest p = /,
+    );
+  });
+
+  test('an interaction is told with its direction, size, interval, and both p', () => {
+    const [cell, ...others] = analysis.regressions;
+    if (!cell.result.ok) throw new Error(cell.result.reason);
+    const { dummyCoded } = cell.result.value;
+    const interaction = {
+      ...dummyCoded.interaction,
+      b: 2e5,
+      ci95: [1e5, 3e5] as const,
+      beta: 0.4,
+      t: 2.5,
+      p: 0.014,
+    };
+    const value = { ...cell.result.value, dummyCoded: { ...dummyCoded, interaction } };
+    const found = findings({
+      ...analysis,
+      regressions: [{ ...cell, result: { ok: true, value } }, ...others],
+    });
+    expect(found.at(-1)).toContain('differently in the two groups in 1 of 7 regions. lBA10: ');
+    expect(found.at(-1)).toContain(
+      'the slope is higher with ketamine than with vehicle, β = .400 (95 % CI .200 to .600), t = 2.500, p = .014, adjusted p',
+    );
   });
 
   test('a score that rises with treatment is said to rise', () => {
