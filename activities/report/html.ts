@@ -1,11 +1,11 @@
 /** The group's page: one HTML file that needs nothing else. */
 import { createHash } from 'node:crypto';
-import { SCRIPT } from './copy-script.ts';
 import { dataSection } from './dictionary.ts';
 import { changeFigures, type FigureInput, forestFigure, scatterFigures } from './figures.ts';
 import { flowDiagram, subjectFlow } from './flow.ts';
 import { type Html, html, trusted } from './markup.ts';
 import { statisticalMethods } from './methods.ts';
+import { SCRIPT } from './page-script.ts';
 import {
   attentionTable,
   cohortTable,

@@ -123,8 +123,8 @@ footer { color: var(--soft); font-size: .85rem; margin-top: 3rem; padding-top: 1
   thead { display: table-header-group; }
   tfoot { display: table-row-group; }
   .scroll { overflow: visible; max-width: none; break-inside: avoid; }
-  table { font-size: 7.5pt; line-height: 1.3; }
-  .heading th { padding-top: .3rem; }
+  table { font-size: 7.5pt; line-height: 1.22; }
+  .heading th { padding-top: .22rem; }
   th, td { padding: .14rem .3rem; }
   .plots { grid-template-columns: repeat(4, 1fr); gap: .8rem 1rem; }
   figcaption { font-size: 8pt; line-height: 1.35; }

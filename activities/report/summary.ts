@@ -82,7 +82,7 @@ function changeFinding(analysis: CohortAnalysis): string {
     const d = effect.ok ? `, d = ${format.fixed(-effect.value.cohensD.value, 2)}` : '';
     return `${variable} (${treatment} minus ${reference} ${format.change(-difference)}, 95 % CI ${format.change(-student.ci95[1])} to ${format.change(-student.ci95[0])} × 10⁻³ mm²/s${d}; ${format.pEquals(student.p)}${holm === undefined ? '' : `, adjusted ${format.pEquals(holm)}`})`;
   });
-  return `The fall in MD differed between the groups in ${low.length} of ${format.count(tests.length, 'region')}; after adjustment for their number (Holm) in ${held.length}. ${low.length > MANY ? 'Most clearly in' : 'In'} ${list.join('; ')}.`;
+  return `The fall in MD differed between the groups in ${low.length} of ${format.count(tests.length, 'region')}; after adjustment for their number (Holm) in ${held.length === 0 ? 'none' : held.length}. ${low.length > MANY ? 'Most clearly in' : 'In'} ${list.join('; ')}.`;
 }
 
 function interactionFinding(analysis: CohortAnalysis, outcome: string): string {
