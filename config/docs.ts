@@ -1,5 +1,18 @@
-/** The guide to the study file, from its schema: what the code accepts and what the page says cannot differ. */
+/** The guides to the study file and to the plan, from their schemas: what the code accepts and what a page says cannot differ. */
+import { analysisJsonSchema } from './analysis-file.ts';
 import { type JsonSchema, studyJsonSchema } from './schema.ts';
+
+const ANALYSIS_INTRODUCTION = `# The plan of an analysis
+
+YAML, for \`delta-md stats --plan PLAN --table TABLE --output FOLDER\`: the statistics of a study file on any table, without
+images. \`participants\`, \`exclude\` and \`statistics\` mean what they mean in a study file, with the table in the place of the
+participants file; \`regions\` says which columns hold the MD. The table is tab-separated with one row per subject, and says
+n/a where a value is missing. \`delta-md simulate FOLDER --participants-only\` writes an example of both. Every problem is told
+with its line before anything is analysed. This page is made from the schema (\`npm run docs\`).
+
+Rows are analysed in the order of the subjects' names, so results do not depend on the order of the table, those of
+permutations and resamples among them.
+`;
 
 const INTRODUCTION = `# The study file
 
@@ -56,8 +69,17 @@ function rowsOf(schema: JsonSchema, prefix: string): Row[] {
 
 /** Markdown of docs/study-file.md. */
 export function studyFileGuide(): string {
+  return guide(INTRODUCTION, studyJsonSchema());
+}
+
+/** Markdown of docs/analysis-plan.md. */
+export function analysisPlanGuide(): string {
+  return guide(ANALYSIS_INTRODUCTION, analysisJsonSchema());
+}
+
+function guide(introduction: string, schema: JsonSchema): string {
   const seen = new Set<string>();
-  const rows = rowsOf(studyJsonSchema(), '').filter(({ key }) => !seen.has(key) && seen.add(key));
+  const rows = rowsOf(schema, '').filter(({ key }) => !seen.has(key) && seen.add(key));
   const lines = rows.map((r) => `| \`${r.key}\` | ${r.values} | ${r.standard} | ${r.description} |`);
-  return `${INTRODUCTION}\n| field | holds | default | what it is |\n| --- | --- | --- | --- |\n${lines.join('\n')}\n`;
+  return `${introduction}\n| field | holds | default | what it is |\n| --- | --- | --- | --- |\n${lines.join('\n')}\n`;
 }

@@ -181,7 +181,7 @@ function participantLines(survey: Survey): string[] {
       (o) =>
         `    - { name: ${scalar(o.name)}, baseline: ${scalar(o.baseline)}, followup: ${scalar(o.followup)} }`,
     ),
-    `  covariates: [${ages.map(scalar).join(', ')}]   # each in a sensitivity run of its own`,
+    `  covariates: [${ages.map(scalar).join(', ')}]   # each in a sensitivity run of its own; baselineMd: MD of the region at baseline`,
     '  exploratory: []   # further outcomes, in the form of "outcomes"',
     '  winsorize: tukey   # tests are repeated with outliers pulled in; or none',
   ];

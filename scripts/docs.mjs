@@ -1,5 +1,6 @@
-// Writes docs/study-file.md from the schema. Run after a build.
+// Writes docs/study-file.md and docs/analysis-plan.md from the schemas. Run after a build.
 import { writeFile } from 'node:fs/promises';
-import { studyFileGuide } from '../dist/config/docs.js';
+import { analysisPlanGuide, studyFileGuide } from '../dist/config/docs.js';
 
 await writeFile('docs/study-file.md', studyFileGuide());
+await writeFile('docs/analysis-plan.md', analysisPlanGuide());

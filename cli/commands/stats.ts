@@ -60,14 +60,16 @@ async function analyse(options: StatsOptions): Promise<void> {
   const { file } = loaded.analysis;
   const folder = resolve(options.output);
   const statistics = join(folder, GROUP_FILES.statistics);
-  if (!options.overwrite && existsSync(statistics))
-    throw new CommandError(
-      `${statistics} is there already. Choose another folder, or say --overwrite`,
-      EXIT.badInput,
-    );
   const plan = analysisPlan(file.statistics, file.participants.group, file.regions.names);
   const analysis = analysePlan(plan, analysisRows(loaded.analysis));
   const tables = statisticsTables(analysis);
+  const names = Object.keys(tables).flatMap((name) => [`${name}.tsv`, `${name}.json`]);
+  const there = [statistics, ...names.map((name) => join(folder, name))].find((path) => existsSync(path));
+  if (there !== undefined && !options.overwrite)
+    throw new CommandError(
+      `${there} is there already. Choose another folder, or say --overwrite`,
+      EXIT.badInput,
+    );
   await writeTables(folder, tables);
   await writeJsonInto(statistics, analysis);
   const { n, leftOut } = analysis;

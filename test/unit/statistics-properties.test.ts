@@ -498,7 +498,12 @@ describe('degenerate models are named', () => {
       const refused = expect.objectContaining({ name: 'StatisticsError', code: 'NOT_FINITE' });
       expect(() => pearson([...a, ...b], change.values)).toThrowError(refused);
       expect(() => shapiroWilk([...a, ...b])).toThrowError(refused);
-      expect(() => numericCharacteristic('x', a, b)).toThrowError(refused);
+      expect(numericCharacteristic('x', a, b)).toMatchObject({
+        first: { sd: null },
+        second: { sd: null },
+        test: { ok: false, code: 'NOT_FINITE' },
+        standardizedDifference: { ok: false, code: 'NOT_FINITE' },
+      });
       expect(attempt(() => effectSize(a, b))).toMatchObject({ code: 'NOT_FINITE' });
       expect(attempt(() => levene([a, b]))).toMatchObject({ ok: false, code: 'NOT_FINITE' });
       expect(() => leastSquares({ name: 'y', values: [...a, ...b] }, [change])).toThrowError(refused);

@@ -69,6 +69,11 @@ test('writes every table with its dictionary, and never over another without bei
     exitCode: 2,
     message: expect.stringContaining('--overwrite'),
   });
+  // One table that another analysis left behind is enough.
+  await rm(join(results, 'group_statistics.json'));
+  await expect(stats('--plan', plan, '--table', table, '--output', results)).rejects.toThrow(
+    'group_table1.tsv',
+  );
   await stats('--plan', plan, '--table', table, '--output', results, '--overwrite');
   expect(await readFile(join(results, 'group_table2.tsv'), 'utf8')).toBe(first);
 });
