@@ -10,7 +10,7 @@ import { DeltaMdError } from '../pipeline/failures.ts';
 import type { SubjectRow as CohortTableRow } from '../pipeline/roster.ts';
 import { sessionName } from '../pipeline/study.ts';
 import { analysePlan } from '../statistics/analyse.ts';
-import type { CohortAnalysis, SubjectRow } from '../statistics/plan.ts';
+import type { AnalysisPlan, CohortAnalysis, SubjectRow } from '../statistics/plan.ts';
 import { analysisPlan, mdOf, valuesOf } from './analysis.ts';
 import { writeInto, writeJsonInto } from './derivatives.ts';
 import { statisticsTables } from './group-tables/index.ts';
@@ -19,9 +19,10 @@ import { writeTables } from './group-tables/table.ts';
 import { picturesOf, readSteps, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
 import { GROUP_QC, groupQc } from './qc/group.ts';
 import { standings } from './qc/standing.ts';
-import { renderGroupReport } from './report/html.ts';
-import type { CohortRow, RoiRow, TruthRow } from './report/types.ts';
+import { bibliography, renderGroupReport } from './report/html.ts';
+import type { CohortRow, GroupReport, RoiRow, TruthRow } from './report/types.ts';
 import { recoveredTruth } from './truth.ts';
+import { isThere } from './whole-file.ts';
 
 /** One subject of a cohort that has ended, with what its own summary says. */
 export interface FinalRow extends CohortTableRow {
@@ -39,6 +40,7 @@ export interface GroupResult {
 /** Files of the group, below the output folder. */
 export const GROUP_FILES = {
   report: 'report.html',
+  references: 'report.bib',
   rois: 'group_roi_md.tsv',
   change: 'group_dmd.tsv',
   statistics: 'group_statistics.json',
@@ -114,6 +116,23 @@ function analyse(study: Study, table: readonly SubjectRow[]): CohortAnalysis | u
   return analysePlan(analysisPlan(statistics, participants.group, rois), table);
 }
 
+/** The primary tests as if nobody had been excluded from them; undefined where nobody was. */
+function keepingExcluded(plan: AnalysisPlan, table: readonly SubjectRow[]): CohortAnalysis | undefined {
+  if (table.every((row) => row.excluded === undefined)) return undefined;
+  return analysePlan(
+    { ...plan, checks: undefined, sensitivity: undefined },
+    table.map(({ excluded: _, ...row }) => row),
+  );
+}
+
+/** The subjects' own pages, where they were made. */
+async function pagesOf(study: Study, subjects: readonly string[]): Promise<Record<string, string>> {
+  const pages: Record<string, string> = {};
+  for (const subject of subjects)
+    if (await isThere(join(study.output, `${subject}.html`))) pages[subject] = `${subject}.html`;
+  return pages;
+}
+
 /** Every version of tools that made the results, from the subjects' own records: two in one cohort must be seen. */
 async function toolVersions(
   study: Study,
@@ -162,6 +181,7 @@ async function describeDataset(study: Study, version: string): Promise<void> {
     'figures/',
     'logs/',
     '*.html',
+    '*.bib',
   ];
   await writeInto(join(study.output, '.bidsignore'), `${ignored.join('\n')}\n`);
 }
@@ -205,32 +225,43 @@ export async function finishCohort(
 
   const rois = study.rois.labels.map(({ name }) => name);
   const analysis = analyse(study, subjects);
-  await writeTables(study.output, {
+  const tables = {
     [GROUP_FILES.rois.replace('.tsv', '')]: regionalMd(md),
     ...(study.sessions.length > 1
       ? { [GROUP_FILES.change.replace('.tsv', '')]: regionalChange(subjects, rois) }
       : {}),
     ...(analysis ? statisticsTables(analysis) : {}),
-  });
+  };
+  await writeTables(study.output, tables);
   if (analysis) await writeJsonInto(at(GROUP_FILES.statistics), analysis);
   const truth: TruthRow[] | undefined = await recoveredTruth(study, subjects);
   if (truth) await writeJsonInto(at(GROUP_FILES.truth), truth);
 
   beat();
   const tools = await toolVersions(study, done);
-  const html = await renderGroupReport({
+  const report: GroupReport = {
     title: study.title ?? study.study,
     run: { profile: study.profile.name, version, template: basename(study.template), tools },
     cohort: rows.map((row) => cohortRow({ ...row, why: row.why ?? excluded.get(row.subject) })),
     rois: md,
     table: subjects,
     analysis,
+    keepingExcluded: analysis && keepingExcluded(analysis.plan, subjects),
+    pages: await pagesOf(study, done),
+    files: [
+      ...Object.entries(tables).map(([name, { columns }]) => ({ name: `${name}.tsv`, columns })),
+      ...(analysis ? [{ name: GROUP_FILES.statistics }] : []),
+      ...(truth ? [{ name: GROUP_FILES.truth }] : []),
+      { name: GROUP_FILES.cohort },
+      { name: GROUP_FILES.references },
+    ],
     pictures,
     truth,
     methods: methods(study, tools),
     notes: notesOf(rows),
-  });
-  await writeInto(at(GROUP_FILES.report), html);
+  };
+  await writeInto(at(GROUP_FILES.references), bibliography(report));
+  await writeInto(at(GROUP_FILES.report), await renderGroupReport(report));
   return {
     report: at(GROUP_FILES.report),
     roiTable: at(GROUP_FILES.rois),
