@@ -4,6 +4,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Study } from '../config/study.ts';
+import type { Image } from '../imaging/image.ts';
 import { encodeNifti, readImage } from '../imaging/nifti.ts';
 import type { SubjectMaps } from '../pipeline/protocol.ts';
 import type { FileRef } from '../pipeline/step.ts';
@@ -203,6 +204,7 @@ export async function publishSubject(
   }
   beat();
   const [baseline, followup] = maps.sessions;
+  let change: Image | undefined;
   const fa = derivativePath(study.output, {
     subject,
     session: baseline.session,
@@ -227,7 +229,8 @@ export async function publishSubject(
     await copyInto(transform(followup.session, 'dwi', 'baseline', '.mat'), maps.followupToBaseline.path);
     const [a, b] = inTemplate;
     // A change is known only where both sessions have data.
-    const delta = a.map((value, i) => (value > 0 && b[i] > 0 ? value - b[i] : 0));
+    const data = a.map((value, i) => (value > 0 && b[i] > 0 ? value - b[i] : 0));
+    change = { grid: template.grid, volumes: 1, data };
     const path = derivativePath(study.output, {
       subject,
       space,
@@ -237,10 +240,7 @@ export async function publishSubject(
       suffix: 'dwimap',
       extension: '.nii.gz',
     });
-    await writeInto(
-      path,
-      gzipSync(encodeNifti({ grid: template.grid, volumes: 1, data: delta }), { level: 1 }),
-    );
+    await writeInto(path, gzipSync(encodeNifti(change), { level: 1 }));
     await writeJsonInto(sidecarOf(path), {
       Description: 'dMD = MD(baseline) - MD(follow-up), zero where either session has no data',
       Units: 'mm^2/s',
@@ -249,7 +249,7 @@ export async function publishSubject(
     });
   }
   beat();
-  await drawSubject(study, subject, maps, { template, labels });
+  await drawSubject(study, subject, maps, { template, labels, change }, beat);
 
   await writeJsonInto(stepsPath(study.output, subject), await recordsBehind(resultsOf(maps)));
   const notes = maps.sessions.flatMap(({ session, notes }) =>

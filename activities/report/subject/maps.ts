@@ -1,0 +1,45 @@
+/** Maps for the page's viewer: small enough to stand in a page, exact enough to be looked at. No I/O. */
+import { gzipSync } from 'node:zlib';
+import { chain, invert, multiply, translation } from '../../../imaging/affine.ts';
+import { type Grid, gridFromAffine, type Image, regrid } from '../../../imaging/image.ts';
+import { resample } from '../../../imaging/interpolate.ts';
+import { encodeNifti } from '../../../imaging/nifti.ts';
+import { boxAround } from '../pictures.ts';
+
+/** Voxels of the viewer are no smaller, mm. */
+const FINEST_MM = 2;
+
+/** The grid of the viewer's maps: the template's around `brain`, no finer than 2 mm. */
+export function viewerGrid(brain: Image): Grid {
+  const [x, y, z] = boxAround({ grid: brain.grid, data: brain.data }, 1);
+  const cut = gridFromAffine(
+    [x[1] - x[0], y[1] - y[0], z[1] - z[0]],
+    multiply(brain.grid.affine, translation(x[0], y[0], z[0])),
+  );
+  return Math.min(...cut.voxelSizes) < FINEST_MM ? regrid(cut, FINEST_MM) : cut;
+}
+
+/**
+ * A map as gzipped NIfTI of one byte a voxel with scl_slope and scl_inter: 254 steps over `range`, zero among the values
+ * exactly where the range holds it. Values beyond the range are its ends.
+ */
+export function viewerMap(
+  map: Image,
+  grid: Grid,
+  [low, high]: readonly [number, number],
+  interpolation: 'linear' | 'nearest' = 'linear',
+): Buffer {
+  const toMap = chain(invert(map.grid.affine), grid.affine);
+  const data = resample(
+    map.data.map((value) => value || 0),
+    map.grid.dims,
+    grid,
+    toMap,
+    interpolation,
+  );
+  const slope = (high - low) / 254;
+  const inter = -slope * Math.round(-low / slope);
+  return gzipSync(encodeNifti({ grid, volumes: 1, data }, { type: 'uint8', scale: { slope, inter } }), {
+    level: 9,
+  });
+}
