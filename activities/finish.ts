@@ -14,6 +14,7 @@ import { analysePlan } from '../statistics/analyse.ts';
 import type { CohortAnalysis, SubjectRow } from '../statistics/plan.ts';
 import { tsv, writeInto, writeJsonInto } from './derivatives.ts';
 import { picturesOf, readSteps, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
+import { standings } from './qc/standing.ts';
 import { renderGroupReport } from './report/html.ts';
 import type { CohortRow, RoiRow, TruthRow } from './report/types.ts';
 import { statisticsTables } from './statistics-tables.ts';
@@ -90,7 +91,12 @@ function usable(row: MdRow | undefined): number | null {
   return row === undefined || row.flagged ? null : row.md;
 }
 
-async function analysisTable(study: Study, md: readonly MdRow[]): Promise<SubjectRow[]> {
+/** @param excluded by subject: why quality control leaves it out */
+async function analysisTable(
+  study: Study,
+  md: readonly MdRow[],
+  excluded: ReadonlyMap<string, string>,
+): Promise<SubjectRow[]> {
   const [baseline, followup] = study.sessions;
   const participants = new Map((await readParticipants(study)).map((p) => [p.subject, p]));
   const outcomes = [...(study.statistics?.outcomes ?? []), ...(study.statistics?.exploratory ?? [])];
@@ -109,6 +115,7 @@ async function analysisTable(study: Study, md: readonly MdRow[]): Promise<Subjec
     return {
       subject,
       group: person?.group ?? '',
+      ...(excluded.has(subject) ? { excluded: excluded.get(subject) } : {}),
       change,
       baselineMd,
       scores: Object.fromEntries(outcomes.map((o) => [o.name, scoreOf(o, person?.values ?? {})])),
@@ -189,7 +196,17 @@ async function describeDataset(study: Study, version: string): Promise<void> {
     GeneratedBy: [{ Name: 'delta-md', Version: version, Description: `Profile ${study.profile.name}` }],
     SourceDatasets: [{ URL: `file://${study.bids}` }],
   });
-  const ignored = ['*_dwimap.*', '*_scalarstats.*', '*_xfm.*', 'group_*', 'figures/', 'logs/', '*.html'];
+  const ignored = [
+    '*_dwimap.*',
+    '*_scalarstats.*',
+    '*_xfm.*',
+    '*_qc.*',
+    'qc.*',
+    'group_*',
+    'figures/',
+    'logs/',
+    '*.html',
+  ];
   await writeInto(join(study.output, '.bidsignore'), `${ignored.join('\n')}\n`);
 }
 
@@ -218,7 +235,12 @@ export async function finishCohort(
     for (const { caption, png } of await picturesOf(study, subject))
       pictures.push({ subject, caption, pngBase64: png.toString('base64') });
   }
-  const subjects = await analysisTable(study, md);
+  const excluded = new Map(
+    (await standings(study, done)).flatMap(({ subject, excluded }) =>
+      excluded ? [[subject, excluded]] : [],
+    ),
+  );
+  const subjects = await analysisTable(study, md, excluded);
 
   const roiColumns = ['participant_id', 'session', 'roi', 'md', 'voxels', 'coverage', 'flagged'];
   await writeInto(
@@ -261,7 +283,7 @@ export async function finishCohort(
   const html = await renderGroupReport({
     title: study.title ?? study.study,
     run: { profile: study.profile.name, version, template: basename(study.template), tools },
-    cohort: rows.map(cohortRow),
+    cohort: rows.map((row) => cohortRow({ ...row, why: row.why ?? excluded.get(row.subject) })),
     rois: md,
     table: subjects,
     analysis,

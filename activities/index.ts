@@ -1,5 +1,6 @@
 /** Every activity: the side effects that workflows order. Arguments and results are paths, hashes and small numbers. */
 import { Context } from '@temporalio/activity';
+import type { Decision, Flagged } from '../pipeline/decisions.ts';
 import type { PreparedSession, SubjectMaps } from '../pipeline/protocol.ts';
 import { type Roster, rowsOf } from '../pipeline/roster.ts';
 import type { StepRun } from '../pipeline/step.ts';
@@ -11,6 +12,8 @@ import { finishCohort, type GroupResult } from './finish.ts';
 import { studyIn, studyOf } from './plan.ts';
 import { prepareSession } from './prepare.ts';
 import { publishSubject, resultsOf, type SubjectSummary } from './publish.ts';
+import { recordDecision } from './qc/decisions.ts';
+import { awaiting, standings } from './qc/standing.ts';
 import { runStep, type StepHost, type StepResult } from './run-step.ts';
 import { runtimeFor } from './runtimes.ts';
 import { storageAt } from './storage/storage.ts';
@@ -125,6 +128,24 @@ export function createActivities(version: string, host: StepHost) {
       return beating(async () =>
         exportAudit(await studyOf(plan), context.client, request, () => context.heartbeat()),
       );
+    },
+
+    /** Finished subjects that quality control flags and nobody has decided on. */
+    async flaggedSubjects({ plan, roster }: { plan: StudyPlan; roster: Roster }): Promise<Flagged[]> {
+      const done = rowsOf(roster).filter(({ status }) => status === 'done');
+      return beating(async () =>
+        awaiting(
+          await standings(
+            await studyOf(plan),
+            done.map(({ subject }) => subject),
+          ),
+        ),
+      );
+    },
+
+    /** Keeps a person's decision beside the outputs. */
+    async recordDecision({ plan, decision }: { plan: StudyPlan; decision: Decision }): Promise<void> {
+      return beating(async () => recordDecision(await studyOf(plan), decision));
     },
 
     /** Tables, statistics and report of a cohort. */

@@ -51,6 +51,7 @@ export async function planOf(study: Study, directions: readonly string[], nCpus:
     memoryMiB: resources.memoryMiB,
     timeFactor: resources.timeFactor,
     subjectsAtOnce: resources.subjectsAtOnce ?? nCpus,
+    ...(study.qc.gate === 'review' ? { gate: study.qc.gate } : {}),
   };
 }
 

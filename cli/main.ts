@@ -23,6 +23,7 @@ const COMMANDS: Readonly<
   resume: ['let subjects of a paused cohort start', () => import('./commands/resume.ts')],
   watch: ['process subjects as their scans arrive', () => import('./commands/watch.ts')],
   throttle: ['change how many subjects run at once', () => import('./commands/throttle.ts')],
+  qc: ['review the quality of subjects, and decide', () => import('./commands/qc.ts')],
   cancel: ['stop a running cohort', () => import('./commands/cancel.ts')],
   report: ['make tables, statistics and report again', () => import('./commands/report.ts')],
   logs: ["what a subject's steps print", () => import('./commands/logs.ts')],

@@ -1,5 +1,6 @@
 /** How far a cohort is: subjects x stages, counts, time left. Pure: from what workflows answer to lines of text. */
 import pc from 'picocolors';
+import type { Flagged } from '../pipeline/decisions.ts';
 import { counts, type SubjectRow } from '../pipeline/roster.ts';
 import type { StepStatus } from '../workflows/index.ts';
 import { clock, columns } from './output.ts';
@@ -33,6 +34,8 @@ export interface Snapshot {
   /** Steps of subjects that run or ran while we watched. */
   readonly steps: ReadonlyMap<string, readonly StepStatus[]>;
   readonly sessions: readonly string[];
+  /** Who waits for a verdict before the statistics. */
+  readonly awaiting?: readonly Flagged[];
 }
 
 const MARK = {
@@ -108,6 +111,16 @@ export function headline(snapshot: Snapshot, elapsed: number): string {
   return `${words.join(', ')} · ${times.join(' · ')}`;
 }
 
+/** Who waits for a verdict, and how it is given; empty where nobody does. */
+export function awaitingLines(awaiting: readonly Flagged[] = []): string[] {
+  return awaiting.length === 0
+    ? []
+    : [
+        ...awaiting.map(({ subject, why }) => `waiting for a verdict on ${subject}: ${why}`),
+        'Verdicts are given with delta-md qc; the statistics come after them.',
+      ];
+}
+
 /** Why a subject is not done, in one line. */
 export function reason({ why, failure }: SubjectRow): string {
   if (why !== undefined) return why;
@@ -115,6 +128,9 @@ export function reason({ why, failure }: SubjectRow): string {
   const place = [failure.session, failure.step].filter(Boolean).join(' ');
   return `${failure.code}${place ? ` in ${place}` : ''}: ${failure.message}`;
 }
+
+/** Of those that wait for a verdict, a terminal shows so many lines; delta-md qc lists all. */
+const AWAITING_LINES = 6;
 
 /**
  * The live table. With more subjects than `height` lines, those that run or failed are shown first.
@@ -143,6 +159,7 @@ export function liveTable(snapshot: Snapshot, elapsed: number, height: number, w
     '',
     ...columns(body, ['subject', 'group', ...STAGES.map((s) => s.name), 'status', '']),
     ...(hidden > 0 ? [pc.dim(`and ${hidden} more`)] : []),
+    ...awaitingLines(snapshot.awaiting).slice(-AWAITING_LINES),
     '',
     pc.dim(
       `each mark is a session: ${MARK.done} done  ${MARK.reused} reused  ${MARK.running} running  ${MARK.failed} failed`,

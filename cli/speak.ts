@@ -17,6 +17,14 @@ export interface SpeakOptions {
   readonly json?: boolean;
 }
 
+/** A cohort's refusal of what was asked, in its own words; undefined for any other error. */
+export function refusal(error: unknown): CommandError | undefined {
+  if (!(error instanceof Error && error.name === 'WorkflowUpdateFailedError')) return undefined;
+  let why: Error = error;
+  while (why.cause instanceof Error) why = why.cause;
+  return new CommandError(`Refused: ${why.message}`, EXIT.badInput);
+}
+
 /** @throws CommandError when no cohort of the study runs, or it refuses what is asked */
 export async function speakTo<T>(
   file: string,
@@ -30,12 +38,7 @@ export async function speakTo<T>(
       throw new CommandError(`No cohort of ${study.study} runs.`, EXIT.badInput);
     return await speak(client.workflow.getHandle(cohortId(study.study)), study);
   } catch (error) {
-    if (error instanceof Error && error.name === 'WorkflowUpdateFailedError')
-      throw new CommandError(
-        `Refused: ${(error.cause as Error | undefined)?.message ?? error.message}`,
-        EXIT.badInput,
-      );
-    throw error;
+    throw refusal(error) ?? error;
   } finally {
     await client.connection.close();
   }

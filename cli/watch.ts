@@ -1,21 +1,37 @@
 /** Following a cohort to its end: a live table on a terminal, plain lines elsewhere. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Client, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import {
+  type Client,
+  QueryNotRegisteredError,
+  WorkflowFailedError,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import { createLogUpdate } from 'log-update';
 import pc from 'picocolors';
-import { STEPS_QUERY, TABLE_QUERY } from '../pipeline/messages.ts';
+import type { Flagged } from '../pipeline/decisions.ts';
+import { REVIEW_QUERY, STEPS_QUERY, TABLE_QUERY } from '../pipeline/messages.ts';
 import { type Roster, rowsOf, type SubjectRow } from '../pipeline/roster.ts';
 import { type StudyPlan, sessionName } from '../pipeline/study.ts';
 import type { CohortResult, cohortWorkflow, StepStatus } from '../workflows/index.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 import type { Output } from './output.ts';
-import { headline, liveTable, reason, type Snapshot } from './progress.ts';
+import { awaitingLines, headline, liveTable, reason, type Snapshot } from './progress.ts';
 
 const POLL_MS = 1000;
 /** With more subjects than this, only those that run are asked for their steps. */
 const LISTED = 200;
 /** On no terminal, how often the headline is repeated. */
 const REMIND_SECONDS = 30;
+
+/** Who waits at the gate of a cohort; undefined where it has none. */
+export async function waitingAt(cohort: WorkflowHandle): Promise<readonly Flagged[] | undefined> {
+  try {
+    return await cohort.query<readonly Flagged[]>(REVIEW_QUERY);
+  } catch (error) {
+    if (error instanceof QueryNotRegisteredError) return undefined;
+    throw error;
+  }
+}
 
 /** Asks a cohort, and those of its subjects that run, how far they are. */
 export class CohortView {
@@ -55,7 +71,10 @@ export class CohortView {
         }
       }),
     );
-    return { rows, steps: this.#steps, sessions: this.#sessions };
+    const isAtWork = rows.some(({ status }) => status === 'running' || status === 'waiting');
+    // A worker of an earlier version knows of no gate.
+    const awaiting = isAtWork ? [] : await waitingAt(this.#handle).catch(() => undefined);
+    return { rows, steps: this.#steps, sessions: this.#sessions, awaiting };
   }
 }
 
@@ -125,6 +144,11 @@ function plainDisplay(out: Output): Display {
       if (told.get(row.subject) === row.status || row.status === 'waiting') continue;
       told.set(row.subject, row.status);
       out.say(`${row.subject} ${row.status}${reason(row) ? `: ${reason(row)}` : ''}`);
+    }
+    for (const line of awaitingLines(snapshot.awaiting)) {
+      if (told.has(line)) continue;
+      told.set(line, '');
+      out.say(line);
     }
     if (elapsed - reminded < REMIND_SECONDS) return;
     reminded = elapsed;

@@ -6,6 +6,7 @@ import { joinParticipants } from './participants.ts';
 import { pathFindings } from './paths.ts';
 import { type Finding, findingsOf, locate, type Problem } from './problems.ts';
 import { PROFILES } from './profiles.ts';
+import { qcFindings } from './qc.ts';
 import { type Runtime, type StudyFile, studyJsonSchema, studySchema } from './schema.ts';
 import type { RoiLabel, Study, StudySession } from './study.ts';
 import { readTable } from './tables.ts';
@@ -61,6 +62,7 @@ export async function loadStudy(path: string): Promise<LoadedStudy> {
   const findings: Finding[] = [
     ...(parsed.error?.issues ?? []).flatMap((issue) => findingsOf(issue, data, schema)),
     ...(await pathFindings(data, dirname(file))),
+    ...(parsed.success ? qcFindings(parsed.data.qc) : []),
   ];
   const problems: Problem[] = [];
   let study: Study | undefined;

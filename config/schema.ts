@@ -239,6 +239,51 @@ const statistics = z
   })
   .describe('Tests and regressions over the cohort. Without it: no statistics.');
 
+const threshold = z
+  .strictObject({
+    warn: z.number().optional().describe('From here on somebody should look.'),
+    exclude: z.number().optional().describe('From here on the data are not usable.'),
+  })
+  .refine((t) => t.warn !== undefined || t.exclude !== undefined, {
+    message: 'needs warn, exclude, or both',
+  });
+
+const qc = z
+  .strictObject({
+    thresholds: z
+      .record(text, threshold)
+      .default({})
+      .describe(
+        'Limits of metrics, instead of the usual ones: { mean_fd: { warn: 0.5, exclude: 2 } }. Names are those of group_qc.json.',
+      ),
+    outliers: z
+      .strictObject({
+        mad: z
+          .number()
+          .positive()
+          .default(3.5)
+          .describe(
+            'Modified z-score (by the median absolute deviation) beyond which a figure is warned of as an outlier of the cohort.',
+          ),
+      })
+      .prefault({})
+      .describe('Figures far from those of the cohort; they only warn.'),
+    exclude: z
+      .enum(['automatic', 'person'])
+      .default('automatic')
+      .describe(
+        'Who leaves subjects out of the statistics. automatic: a limit "exclude" does, unless a person includes the subject; person: only a person does. delta-md qc takes decisions.',
+      ),
+    gate: z
+      .enum(['none', 'review'])
+      .default('none')
+      .describe(
+        'review: before the statistics the cohort waits for a decision on every subject that quality control flags.',
+      ),
+  })
+  .prefault({})
+  .describe('Limits of image quality, and who decides.');
+
 export const studySchema = z
   .strictObject({
     study: z
@@ -297,6 +342,7 @@ export const studySchema = z
       .prefault({})
       .describe('How often a step is tried again. Lack of memory, time and machines is answered by itself.'),
     arrivals,
+    qc,
     statistics: statistics.optional(),
   })
   .refine((s) => s.statistics === undefined || s.participants !== undefined, {
@@ -313,6 +359,7 @@ export type StudyFile = z.output<typeof studySchema>;
 export type AcquisitionEntry = z.output<typeof acquisition>;
 
 export type Runtime = z.output<typeof runtime>;
+export type QcSettings = z.output<typeof qc>;
 export type ArrivalSettings = z.output<typeof arrivals>;
 export type ResourceSettings = z.output<typeof resources>;
 export type StatisticsSettings = z.output<typeof statistics>;

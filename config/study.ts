@@ -3,6 +3,7 @@ import type { Profile } from '../pipeline/profile.ts';
 import type {
   AcquisitionEntry,
   ArrivalSettings,
+  QcSettings,
   ResourceSettings,
   Runtime,
   StatisticsSettings,
@@ -54,5 +55,6 @@ export interface Study {
   readonly resources: ResourceSettings;
   readonly retries: { readonly tool: number };
   readonly arrivals: ArrivalSettings;
+  readonly qc: QcSettings;
   readonly statistics?: StatisticsSettings;
 }

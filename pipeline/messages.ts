@@ -14,6 +14,10 @@ export const RETRY_UPDATE = 'retry';
 export const CONTROLS_QUERY = 'controls';
 /** Update of a cohort: changes window and pause. */
 export const CONTROL_UPDATE = 'control';
+/** Query of a cohort with a gate: who waits for a verdict. */
+export const REVIEW_QUERY = 'review';
+/** Update of a cohort with a gate: a person's verdict on a subject. */
+export const VERDICT_UPDATE = 'verdict';
 /** Search attribute: name of the study. */
 export const STUDY_ATTRIBUTE = 'DeltaMdStudy';
 /** Search attribute: `sub-01`. */

@@ -59,6 +59,8 @@ export interface StudyPlan {
   /** Factor on every step's time limit. */
   readonly timeFactor: number;
   readonly subjectsAtOnce: number;
+  /** `review`: decisions on all that quality control flags come before the statistics; absent: nobody is asked. */
+  readonly gate?: 'review';
 }
 
 /** Display name of a session: `ses-24h`, or `ses-none` where the data have no session level. */

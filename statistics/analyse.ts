@@ -161,6 +161,7 @@ function usableRows(plan: AnalysisPlan, table: readonly SubjectRow[]) {
   const seen = new Set<string>();
   for (const row of table) {
     if (seen.has(row.subject)) leftOut.push({ subject: row.subject, why: 'a second row of this subject' });
+    else if (row.excluded !== undefined) leftOut.push({ subject: row.subject, why: row.excluded });
     else if (row.group !== reference && row.group !== treatment)
       leftOut.push({ subject: row.subject, why: `group ${row.group || '(none)'} is not compared` });
     else rows.push(row);

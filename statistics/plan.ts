@@ -14,6 +14,8 @@ export type Measured = number | null | undefined;
 export interface SubjectRow {
   readonly subject: string;
   readonly group: string;
+  /** Why no analysis may use this row, as quality control or the study file says; absent: it may. */
+  readonly excluded?: string;
   /** dMD = MD(baseline) - MD(follow-up) by region, in mm2/s. */
   readonly change: Readonly<Record<string, Measured>>;
   /** MD at baseline by region, in mm2/s. */

@@ -23,6 +23,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { GroupResult } from '../activities/index.ts';
+import type { Flagged } from '../pipeline/decisions.ts';
 import { FAILURES, type Failure } from '../pipeline/failures.ts';
 import { CONTROL_UPDATE, CONTROLS_QUERY, RETRY_UPDATE, TABLE_QUERY } from '../pipeline/messages.ts';
 import {
@@ -34,6 +35,7 @@ import {
   type SubjectStatus,
 } from '../pipeline/roster.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
+import { Gate } from './gate.ts';
 import { table } from './markdown.ts';
 import { type Anew, failureOf, runOwn, StepBoard } from './run.ts';
 import { STUDY, SUBJECT } from './search-attributes.ts';
@@ -88,9 +90,19 @@ export async function cohortWorkflow(input: CohortInput): Promise<CohortResult> 
   let controls = input.controls ?? { window: plan.subjectsAtOnce, paused: false };
   let finishing = false;
 
+  const show = () => setCurrentDetails(markdown(rows.values(), controls, gate?.awaiting));
+  const gate =
+    plan.gate === 'review'
+      ? new Gate({
+          plan,
+          statusOf: (subject) => rows.get(subject)?.status,
+          isOver: () => finishing,
+          changed: () => show(),
+        })
+      : undefined;
   const set = (subject: string, change: Pick<SubjectRow, 'status' | 'failure'>) => {
     rows.set(subject, { subject, group: rows.get(subject)?.group, ...change });
-    setCurrentDetails(markdown(rows.values(), controls));
+    show();
   };
 
   setHandler(tableQuery, () => rosterOf(rows.values()), { description: 'Every subject: status, and why' });
@@ -121,7 +133,7 @@ export async function cohortWorkflow(input: CohortInput): Promise<CohortResult> 
     controlUpdate,
     (change) => {
       controls = { ...controls, ...change };
-      setCurrentDetails(markdown(rows.values(), controls));
+      show();
       return controls;
     },
     {
@@ -173,20 +185,33 @@ export async function cohortWorkflow(input: CohortInput): Promise<CohortResult> 
   const canStart = () =>
     queue.length > 0 && running.size < controls.window && !controls.paused && !pageIsFull();
   const isOver = () => running.size === 0 && (queue.length === 0 || pageIsFull());
-  for (;;) {
-    try {
-      await condition(() => canStart() || isOver());
-    } catch (cancelled) {
-      // Every child has been asked to stop; the cohort ends when they have.
-      await CancellationScope.nonCancellable(() => Promise.all(running));
-      throw cancelled;
+  /** Until the queue is empty or the page full. */
+  const processQueue = async (): Promise<void> => {
+    for (;;) {
+      try {
+        await condition(() => canStart() || isOver());
+      } catch (cancelled) {
+        // Every child has been asked to stop; the cohort ends when they have.
+        await CancellationScope.nonCancellable(() => Promise.all(running));
+        throw cancelled;
+      }
+      if (!canStart()) return;
+      started++;
+      const one: Promise<void> = process(queue.shift() as string).finally(() => running.delete(one));
+      running.add(one);
     }
-    if (!canStart()) break;
-    started++;
-    const one: Promise<void> = process(queue.shift() as string).finally(() => running.delete(one));
-    running.add(one);
-  }
+  };
   const board = new StepBoard(() => {});
+  await processQueue();
+  // While people are asked, failed subjects may be sent again.
+  while (gate && queue.length === 0) {
+    const flagged = await runOwn('cohort', plan.study, 'quality', board, (activities) =>
+      activities.flaggedSubjects({ plan, roster: rosterOf(rows.values()) }),
+    );
+    await gate.wait(flagged, () => queue.length > 0 || workflowInfo().continueAsNewSuggested);
+    if (queue.length === 0) break;
+    await processQueue();
+  }
   const audit = async (): Promise<string | Failure> => {
     const { firstExecutionRunId: run, runId: part } = workflowInfo();
     try {
@@ -198,7 +223,7 @@ export async function cohortWorkflow(input: CohortInput): Promise<CohortResult> 
       return failureOf(error);
     }
   };
-  if (queue.length > 0) {
+  if (queue.length > 0 || (gate && gate.awaiting.length > 0)) {
     await audit();
     await condition(allHandlersFinished);
     return continueAsNew<typeof cohortWorkflow>({
@@ -242,14 +267,27 @@ const NOTEWORTHY: readonly SubjectStatus[] = ['failed', 'running', 'waiting', 'e
 
 /** Rows listed one by one in the UI; beyond that, failures only: details are limited to 20 kB. */
 const LISTED = 100;
+/** Of those that wait for a verdict, so many are listed with their reasons. */
+const ASKED = 20;
 
-function markdown(all: Iterable<SubjectRow>, { window, paused }: Controls): string {
+function markdown(
+  all: Iterable<SubjectRow>,
+  { window, paused }: Controls,
+  awaiting: readonly Flagged[] = [],
+): string {
   const rows = [...all];
   const n = counts(rows);
   const listed =
     rows.length <= LISTED ? rows : rows.filter((row) => row.status === 'failed').slice(0, LISTED);
   return [
     `**${n.done} of ${rows.length} done**, ${n.running} running, ${n.waiting} waiting, ${n.failed} failed, ${n.excluded} excluded`,
+    ...(awaiting.length > 0
+      ? [
+          `**Waiting for a verdict on ${awaiting.length}**, to be given with \`delta-md qc\`:\n`,
+          ...awaiting.slice(0, ASKED).map(({ subject, why }) => `- ${subject}: ${why}`),
+          '',
+        ]
+      : []),
     paused ? '**Paused:** no further subject starts.' : `Up to ${window} subjects at once.`,
     '',
     table(

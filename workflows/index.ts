@@ -10,5 +10,6 @@ export {
   retryUpdate,
   tableQuery,
 } from './cohort.ts';
+export { reviewQuery, verdictUpdate } from './gate.ts';
 export type { Anew, StepStatus } from './run.ts';
 export { arrivedSignal, type SubjectInput, stepsQuery, subjectWorkflow } from './subject.ts';

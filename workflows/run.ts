@@ -109,8 +109,19 @@ export function failureToThrow(failure: Failure): ApplicationFailure {
   return thrown;
 }
 
+/** Activities of our own (no tool), tried until infrastructure is back. @param summary for the UI */
+export function ownActivities(summary: string): ActivityInterfaceFor<Activities> {
+  return proxyActivities<Activities>({
+    startToCloseTimeout: '30 minutes',
+    heartbeatTimeout: '30s',
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry: UNTIL_BACK,
+    summary,
+  });
+}
+
 /**
- * Runs an activity of our own (no tool) and keeps its state like a step's.
+ * Runs an activity of our own and keeps its state like a step's.
  * @param where the session's name, or `subject`
  */
 export async function runOwn<T>(
@@ -121,15 +132,8 @@ export async function runOwn<T>(
   call: (activities: ActivityInterfaceFor<Activities>) => Promise<T>,
 ): Promise<T> {
   board.set({ step, session: where, state: 'running', seconds: 0 });
-  const activities = proxyActivities<Activities>({
-    startToCloseTimeout: '30 minutes',
-    heartbeatTimeout: '30s',
-    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-    retry: UNTIL_BACK,
-    summary: `${where} ${step}`,
-  });
   try {
-    const result = await call(activities);
+    const result = await call(ownActivities(`${where} ${step}`));
     board.set({ step, session: where, state: 'done', seconds: 0 });
     return result;
   } catch (error) {

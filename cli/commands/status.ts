@@ -2,17 +2,18 @@ import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { sessionsOf } from '../../activities/plan.ts';
 import type { Study } from '../../config/study.ts';
+import type { Flagged } from '../../pipeline/decisions.ts';
 import { TABLE_QUERY } from '../../pipeline/messages.ts';
 import { counts, type Roster, rowsOf, type SubjectRow } from '../../pipeline/roster.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { JSON_OPTION, studyArgument, temporalOption, workDirOption } from '../options.ts';
 import { columns, type Output, output } from '../output.ts';
-import { reason } from '../progress.ts';
+import { awaitingLines, reason } from '../progress.ts';
 import { lastRows } from '../results.ts';
 import { type CohortHandle, isRunning } from '../run-cohort.ts';
 import { requireStudy } from '../study.ts';
 import { cohortId, connect, findServer } from '../temporal/connect.ts';
-import { CohortView, failures, watchCohort } from '../watch.ts';
+import { CohortView, failures, waitingAt, watchCohort } from '../watch.ts';
 
 interface Options {
   watch?: boolean;
@@ -69,6 +70,7 @@ Exit codes: 0 nothing failed, 1 some subjects failed, 2 no such study or run`,
       const server = await findServer(study.work, options.temporalAddress);
       let rows: SubjectRow[] | undefined;
       let running = false;
+      let awaiting: readonly Flagged[] = [];
       if (server) {
         const client = await connect(server.address);
         running = await isRunning({ client }, study.study);
@@ -76,8 +78,11 @@ Exit codes: 0 nothing failed, 1 some subjects failed, 2 no such study or run`,
           await follow(client, study, out);
           running = false;
         }
-        if (running)
-          rows = rowsOf(await client.workflow.getHandle(cohortId(study.study)).query<Roster>(TABLE_QUERY));
+        if (running) {
+          const handle = client.workflow.getHandle(cohortId(study.study));
+          rows = rowsOf(await handle.query<Roster>(TABLE_QUERY));
+          awaiting = (await waitingAt(handle)) ?? [];
+        }
         await client.connection.close();
       }
       rows ??= await lastRows(study.output);
@@ -91,8 +96,9 @@ Exit codes: 0 nothing failed, 1 some subjects failed, 2 no such study or run`,
         ['subject', 'group', 'status', ''],
       ))
         out.say(line);
+      for (const line of awaitingLines(awaiting)) out.say(line);
       for (const line of failures(rows.filter((row) => row.status === 'failed'))) out.say(line);
-      out.result({ study: study.study, running, counts: n, subjects: rows });
+      out.result({ study: study.study, running, counts: n, awaiting, subjects: rows });
       process.exitCode = n.failed > 0 ? EXIT.someFailed : EXIT.done;
     });
 }

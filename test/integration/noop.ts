@@ -68,6 +68,10 @@ export function noopActivities(isBroken: (subject: string) => boolean = () => fa
     async exportAudit() {
       return '/audit';
     },
+    async flaggedSubjects() {
+      return [];
+    },
+    async recordDecision() {},
     async finishCohort() {
       return { report: '/report.html', roiTable: '/rois.tsv' };
     },

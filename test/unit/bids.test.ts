@@ -53,6 +53,7 @@ function studyOf(bids: string, settings: Partial<Study> = {}): Study {
     resources: { cpus: 1, memoryMiB: 512, memoryLimitMiB: 512, subjectsAtOnce: 1, timeFactor: 1 },
     retries: { tool: 0 },
     arrivals: { everyMinutes: 15, settledMinutes: 5, followupWithinDays: 30 },
+    qc: { thresholds: {}, outliers: { mad: 3.5 }, gate: 'none', exclude: 'automatic' },
     ...settings,
   };
 }
