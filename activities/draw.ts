@@ -235,7 +235,7 @@ async function* inTemplate(
         picture: scene.look(change, everywhere, {
           window: MD_WINDOW,
           paint: paintDifference(change.data, CHANGE_MOST),
-          ...scene.regionsOf(labels.data),
+          ...scene.regionsOf(labels.data, [[0, 0, 0]]),
         }),
       },
     ],

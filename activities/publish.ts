@@ -22,6 +22,7 @@ import {
 import { drawSubject } from './draw.ts';
 import { recordsBehind } from './provenance.ts';
 import { roiValues } from './rois.ts';
+import type { Drawn } from './report/subject/types.ts';
 import { hashFile, type StepRecord } from './store.ts';
 
 /** What is told of a finished subject: small, no image data. */
@@ -291,13 +292,22 @@ export async function readSummary(study: Study, subject: string): Promise<Subjec
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-/** Subjects' pictures, in the order they are shown. */
+/** What was drawn of a subject; nothing where it has no pictures. */
+export async function readDrawn(output: string, subject: string): Promise<Drawn> {
+  const text = await readFile(join(output, subject, 'figures', 'figures.json'), 'utf8').catch(() => undefined);
+  return text === undefined ? { figures: [], maps: [] } : JSON.parse(text);
+}
+
+/** Subjects' pictures for the group's report, in the order they are shown. */
 export async function picturesOf(study: Study, subject: string): Promise<{ caption: string; png: Buffer }[]> {
+  const { figures } = await readDrawn(study.output, subject);
   const folder = join(study.output, subject, 'figures');
-  const index: { file: string; caption: string }[] = JSON.parse(
-    await readFile(join(folder, 'figures.json'), 'utf8').catch(() => '[]'),
-  );
+  const shown = figures
+    .filter((figure) => figure.overview)
+    .flatMap(({ place, caption, frames }) =>
+      frames.map(({ file, label }) => ({ file, caption: `${place === null ? '' : `${place}, `}${label}: ${caption}` })),
+    );
   return Promise.all(
-    index.map(async ({ file, caption }) => ({ caption, png: await readFile(join(folder, basename(file))) })),
+    shown.map(async ({ file, caption }) => ({ caption, png: await readFile(join(folder, basename(file))) })),
   );
 }

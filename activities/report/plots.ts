@@ -194,7 +194,7 @@ function spread({ values, groups }: StripPlot) {
 }
 
 /** Compiles and draws. The text has no identifiers, so that many figures may stand in one page. */
-async function svg(spec: TopLevelSpec): Promise<string> {
+export async function svg(spec: TopLevelSpec): Promise<string> {
   const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
   const view = new vega.View(vega.parse(compile(spec).spec), { renderer: 'none' });
   const text = await view.toSVG();

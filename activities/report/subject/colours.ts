@@ -30,6 +30,15 @@ export function diverging(value: number, most: number): Rgb {
 /** The diverging scale for a legend: stops of a CSS gradient from left to right. */
 export const DIVERGING_STOPS = DIVERGING.map((rgb) => `rgb(${rgb.join(' ')})`).join(', ');
 
+/** The scale as NiiVue wants it: clear where nothing changes, so that what lies below is seen. */
+export const DIVERGING_MAP = {
+  R: DIVERGING.map(([r]) => r),
+  G: DIVERGING.map(([, g]) => g),
+  B: DIVERGING.map(([, , b]) => b),
+  A: DIVERGING.map((_, i) => Math.round(255 * Math.min(1, Math.abs(i - 4) / 2))),
+  I: DIVERGING.map((_, i) => Math.round((255 * i) / (DIVERGING.length - 1))),
+};
+
 /** Paints a difference; black where there are no data (exactly zero, or no number). */
 export function paintDifference(data: ArrayLike<number>, most: number): (voxel: number) => Rgb {
   return (voxel) => (data[voxel] === 0 || Number.isNaN(data[voxel]) ? BLACK : diverging(data[voxel], most));

@@ -82,8 +82,8 @@ export const edgeOf = (mask: ArrayLike<number>) => ({
   labels: { data: Uint8Array.from(mask, (value) => (value > 0 ? 1 : 0)), colours: OUTLINE },
 });
 /** The edges of regions. */
-export const regionsOf = (labels: ArrayLike<number>) => ({
-  labels: { data: labels, colours: LABEL_COLOURS },
+export const regionsOf = (data: ArrayLike<number>, colours: readonly Rgb[] = LABEL_COLOURS) => ({
+  labels: { data, colours },
 });
 
 /** The level that best parts two kinds of values above zero (Otsu 1979, 128 bins): for FA, white matter from the rest. */
