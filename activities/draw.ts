@@ -4,16 +4,14 @@
  */
 import { join } from 'node:path';
 import type { Study } from '../config/study.ts';
-import { readTable } from '../containers/toolkit/files.ts';
-import { B0_MAX, readBvals } from '../imaging/gradients.ts';
 import type { Image } from '../imaging/image.ts';
 import { readImage } from '../imaging/nifti.ts';
 import type { SessionInTemplate, SubjectMaps } from '../pipeline/protocol.ts';
 import { sessionName } from '../pipeline/study.ts';
 import { writeInto, writeJsonInto } from './derivatives.ts';
+import { corrections, type Sketch } from './draw-corrections.ts';
 import { labelsInNative } from './native-labels.ts';
-import { type Picture, png, robustWindow, type Volume } from './report/pictures.ts';
-import { carpetPicture, farSlices, sliceDeviations } from './report/subject/carpet.ts';
+import { png, robustWindow } from './report/pictures.ts';
 import { paintDifference, paintDirection } from './report/subject/colours.ts';
 import { viewerGrid, viewerMap } from './report/subject/maps.ts';
 import * as scene from './report/subject/scenes.ts';
@@ -24,11 +22,6 @@ export const MD_WINDOW = [0, 2e-3] as const;
 /** Change of MD drawn in full colour, mm2/s. */
 export const CHANGE_MOST = 0.3e-3;
 const FA_WINDOW = [0, 0.9] as const;
-
-/** A figure before its pictures are files. */
-type Sketch = Omit<Figure, 'frames'> & {
-  readonly frames: readonly { readonly name: string; readonly label: string; readonly picture: Picture }[];
-};
 
 /** What lies on the template's grid: template, regions, and the change of MD where there are two sessions. */
 export interface TemplateSpace {
@@ -49,84 +42,24 @@ export async function drawSubject(
   const figures: Figure[] = [];
   const keep = async (sketches: AsyncIterable<Sketch>) => {
     for await (const { frames, ...figure } of sketches) {
-      for (const { name, picture } of frames) await writeInto(join(folder, `${name}.png`), png(picture));
-      figures.push({ ...figure, frames: frames.map(({ name, label }) => ({ file: `${name}.png`, label })) });
+      const kept: { file: string; label: string }[] = [];
+      for (const { name, label, picture } of frames) {
+        const file = `${name}.${typeof picture === 'string' ? 'svg' : 'png'}`;
+        await writeInto(join(folder, file), typeof picture === 'string' ? picture : png(picture));
+        kept.push({ file, label });
+      }
+      figures.push({ ...figure, frames: kept });
       beat();
     }
   };
   for (const one of maps.sessions) {
-    await keep(corrections(one));
+    await keep(corrections(study, subject, one));
     await keep(nativeMaps(one, maps, space.labels));
   }
   await keep(inTemplate(maps, space));
   const drawn: Drawn = { figures, maps: await viewerMaps(folder, maps, space) };
   await writeJsonInto(join(folder, 'figures.json'), drawn);
   return drawn;
-}
-
-/** Before and after topup and eddy, and the slices of the raw series. */
-async function* corrections(one: SessionInTemplate): AsyncGenerator<Sketch> {
-  const place = sessionName(one.session);
-  const mask = await readImage(one.mask.path);
-  const view = scene.threePlanes(mask);
-  const shared = { place };
-  if (one.unwarped) {
-    const [before, after] = [await readImage(one.b0s.path), await readImage(one.unwarped.path)];
-    const window = robustWindow(scene.volumeAt(after, 0).data, 0.02, 0.995);
-    const frame = (image: Image, name: string, label: string) => ({
-      name: `${place}_topup_${name}`,
-      label,
-      picture: scene.bothDirections(image, view, window),
-    });
-    yield {
-      ...shared,
-      section: 'topup',
-      caption: 'First and last b0, of opposed phase encoding: after topup both rows should show one head.',
-      frames: [frame(before, 'before', 'as acquired'), frame(after, 'after', 'after topup')],
-      overview: true,
-    };
-  }
-  if (!one.rawDwi) return;
-  const raw = await readImage(one.rawDwi.path);
-  const bvals = [...(await readBvals(one.bvals.path))];
-  const carpet = sliceDeviations(raw, mask, bvals);
-  const far = farSlices(carpet);
-  const worst = far
-    .slice(0, 3)
-    .map(
-      ({ volume, slice, sd }) =>
-        `volume ${volume}, slice ${slice} (${sd < 0 ? '−' : '+'}${Math.abs(sd).toFixed(0)} SD)`,
-    );
-  const t = mostMoved(await readTable(one.movement.path), bvals);
-  const rawVolume = { grid: raw.grid, data: Float32Array.from(scene.volumeAt(raw, t).data) };
-  yield {
-    ...shared,
-    section: 'slices',
-    caption: `${far.length === 0 ? 'No slice' : far.length === 1 ? 'One slice' : `${far.length} slices`} of ${carpet.slices * carpet.volumes} beyond 4 SD${worst.length > 0 ? `: ${worst.join('; ')}${far.length > 3 ? ', and others' : ''}` : ''}. Volumes 0 to ${carpet.volumes - 1} from left to right, slices 0 to ${carpet.slices - 1} from the bottom up.`,
-    frames: [{ name: `${place}_slices`, label: 'slices by volumes', picture: carpetPicture(carpet) }],
-  };
-  const corrected = scene.volumeAt(await readImage(one.dwi.path), t);
-  const window = robustWindow(corrected.data, 0.02, 0.995);
-  const edge = scene.edgeOf(mask.data);
-  const frame = (volume: Volume, name: string, label: string) => ({
-    name: `${place}_eddy_${name}`,
-    label,
-    picture: scene.look(volume, view, { window, ...edge }),
-  });
-  yield {
-    ...shared,
-    section: 'eddy',
-    caption: `The weighted volume that moved most (volume ${t}, b = ${Math.round(bvals[t])} s/mm²), with the edge of the brain mask: after correction the brain should fill it.`,
-    frames: [frame(rawVolume, 'before', 'as acquired'), frame(corrected, 'after', 'after eddy')],
-  };
-}
-
-/** The weighted volume furthest from the first by eddy's movement, whose first column is the distance in mm. */
-function mostMoved(movement: readonly (readonly number[])[], bvals: readonly number[]): number {
-  let best = -1;
-  for (const [t, bval] of bvals.entries())
-    if (bval > B0_MAX && (best < 0 || (movement[t]?.[0] ?? 0) > (movement[best]?.[0] ?? 0))) best = t;
-  return Math.max(0, best);
 }
 
 /** Directions, and MD with the regions, in a session's own space. */

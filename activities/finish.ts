@@ -14,10 +14,13 @@ import { analysePlan } from '../statistics/analyse.ts';
 import type { CohortAnalysis, SubjectRow } from '../statistics/plan.ts';
 import { tsv, writeInto, writeJsonInto } from './derivatives.ts';
 import { picturesOf, readSteps, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
+import { GROUP_QC, groupQc } from './qc/group.ts';
+import { readSubjectQc } from './qc/publish.ts';
 import { standings } from './qc/standing.ts';
 import { renderGroupReport } from './report/html.ts';
 import type { CohortRow, RoiRow, TruthRow } from './report/types.ts';
 import { statisticsTables } from './statistics-tables.ts';
+import { writeSubjectPages } from './subject-page.ts';
 import { recoveredTruth } from './truth.ts';
 
 /** One subject of a cohort that has ended, with what its own summary says. */
@@ -202,6 +205,7 @@ async function describeDataset(study: Study, version: string): Promise<void> {
     '*_xfm.*',
     '*_qc.*',
     'qc.*',
+    '*_timeseries.*',
     'group_*',
     'figures/',
     'logs/',
@@ -240,6 +244,10 @@ export async function finishCohort(
       excluded ? [[subject, excluded]] : [],
     ),
   );
+  const quality = groupQc(study, await Promise.all(done.map((subject) => readSubjectQc(study, subject))));
+  await writeInto(at(GROUP_QC.table), quality.table);
+  await writeJsonInto(at(GROUP_QC.dictionary), quality.dictionary);
+  await writeSubjectPages(study, done, version, beat);
   const subjects = await analysisTable(study, md, excluded);
 
   const roiColumns = ['participant_id', 'session', 'roi', 'md', 'voxels', 'coverage', 'flagged'];

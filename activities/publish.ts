@@ -1,14 +1,14 @@
 /** A finished subject's outputs: maps and tables as BIDS derivatives, pictures, and every step's record. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Study } from '../config/study.ts';
 import type { Image } from '../imaging/image.ts';
 import { encodeNifti, readImage } from '../imaging/nifti.ts';
-import type { SubjectMaps } from '../pipeline/protocol.ts';
+import { type SubjectMaps, WHOLE } from '../pipeline/protocol.ts';
 import type { FileRef } from '../pipeline/step.ts';
-import type { StudyPlan } from '../pipeline/study.ts';
+import { type StudyPlan, sessionName } from '../pipeline/study.ts';
 import {
   copyInto,
   derivativePath,
@@ -21,17 +21,14 @@ import {
 } from './derivatives.ts';
 import { drawSubject } from './draw.ts';
 import { recordsBehind } from './provenance.ts';
+import { type PublishedStep, readSummary, type SubjectSummary, stepsPath, summaryPath } from './published.ts';
+import { publishQc } from './qc/publish.ts';
 import { roiValues } from './rois.ts';
-import type { Drawn } from './report/subject/types.ts';
-import { hashFile, type StepRecord } from './store.ts';
+import { hashFile } from './store.ts';
+import { pageOf, writeSubjectPages } from './subject-page.ts';
+import { isThere } from './whole-file.ts';
 
-/** What is told of a finished subject: small, no image data. */
-export interface SubjectSummary {
-  readonly sessions: number;
-  /** Regions below the study's coverage, as `ses-1 lBA10`. */
-  readonly flagged: readonly string[];
-  readonly notes: readonly string[];
-}
+export { picturesOf, readSteps, readSummary, type SubjectSummary } from './published.ts';
 
 /** Name of the ROI table's file; also how statistics find it again. */
 export function scalarstatsPath(study: Study, subject: string, session: string | null): string {
@@ -92,7 +89,10 @@ export async function isPublished(study: Study, subject: string, key: string): P
       return size?.size === bytes;
     }),
   );
-  return publication.key === key && there.every(Boolean);
+  // The page is written again at the end of a cohort, with the cohort in it: any size will do.
+  return (
+    publication.key === key && there.every(Boolean) && (await isThere(join(study.output, pageOf(subject))))
+  );
 }
 
 /** Notes what was written for a subject; its last file. */
@@ -250,16 +250,31 @@ export async function publishSubject(
     });
   }
   beat();
+  const quality = await publishQc(study, subject, maps, plan.template.path, beat);
   await drawSubject(study, subject, maps, { template, labels, change }, beat);
 
-  await writeJsonInto(stepsPath(study.output, subject), await recordsBehind(resultsOf(maps)));
-  const notes = maps.sessions.flatMap(({ session, notes }) =>
-    notes.map((note) => (session === null ? note : `ses-${session}: ${note}`)),
-  );
+  await writeJsonInto(stepsPath(study.output, subject), await stepsOf(maps));
+  const inSession = ({ session, notes }: { session: string | null; notes: readonly string[] }) =>
+    notes.map((note) => (session === null ? note : `ses-${session}: ${note}`));
+  const notes = [
+    ...maps.sessions.flatMap(inSession),
+    ...quality.sessions.flatMap(inSession),
+    ...(quality.longitudinal?.notes ?? []),
+  ];
   const summary: SubjectSummary = { sessions: maps.sessions.length, flagged, notes };
   await writeJsonInto(summaryPath(study, subject), summary);
+  await writeSubjectPages(study, [subject], version, beat);
   await notePublication(study, subject, key);
   return summary;
+}
+
+/** Records of all steps behind a subject's results, each with its session, or `subject`. */
+async function stepsOf(maps: SubjectMaps): Promise<PublishedStep[]> {
+  const places = new Map<string, string>();
+  for (const { session, fa } of maps.sessions)
+    for (const { key } of await recordsBehind([fa])) places.set(key, sessionName(session));
+  const records = await recordsBehind(resultsOf(maps));
+  return records.map((record) => ({ ...record, place: places.get(record.key) ?? WHOLE }));
 }
 
 /** The results that a subject's numbers and pictures rest on. */
@@ -274,40 +289,4 @@ export function resultsOf(maps: SubjectMaps): FileRef[] {
     ]),
     maps.faInTemplate,
   ];
-}
-
-const stepsPath = (output: string, subject: string) => join(output, 'logs', `${subject}_steps.json`);
-
-/** Records of the steps behind a subject's published results; undefined where it has none. */
-export async function readSteps(output: string, subject: string): Promise<StepRecord[] | undefined> {
-  const text = await readFile(stepsPath(output, subject), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : JSON.parse(text);
-}
-
-const summaryPath = (study: Study, subject: string) => join(study.output, 'logs', `${subject}_summary.json`);
-
-/** What a finished subject's summary says; undefined where there is none. */
-export async function readSummary(study: Study, subject: string): Promise<SubjectSummary | undefined> {
-  const text = await readFile(summaryPath(study, subject), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : JSON.parse(text);
-}
-
-/** What was drawn of a subject; nothing where it has no pictures. */
-export async function readDrawn(output: string, subject: string): Promise<Drawn> {
-  const text = await readFile(join(output, subject, 'figures', 'figures.json'), 'utf8').catch(() => undefined);
-  return text === undefined ? { figures: [], maps: [] } : JSON.parse(text);
-}
-
-/** Subjects' pictures for the group's report, in the order they are shown. */
-export async function picturesOf(study: Study, subject: string): Promise<{ caption: string; png: Buffer }[]> {
-  const { figures } = await readDrawn(study.output, subject);
-  const folder = join(study.output, subject, 'figures');
-  const shown = figures
-    .filter((figure) => figure.overview)
-    .flatMap(({ place, caption, frames }) =>
-      frames.map(({ file, label }) => ({ file, caption: `${place === null ? '' : `${place}, `}${label}: ${caption}` })),
-    );
-  return Promise.all(
-    shown.map(async ({ file, caption }) => ({ caption, png: await readFile(join(folder, basename(file))) })),
-  );
 }

@@ -300,6 +300,54 @@ export const SESSION_METRICS: Readonly<Record<string, MetricInfo>> = {
 /** Metrics of two sessions of a subject. */
 export const LONGITUDINAL_METRICS: Readonly<Record<string, MetricInfo>> = LONGITUDINAL;
 
+/** Columns of the confounds file, in their order. */
+export const CONFOUNDS: Readonly<Record<string, MetricInfo>> = {
+  framewise_displacement: {
+    description: 'Framewise displacement (Power 2012, rotations on a sphere of 50 mm)',
+    units: 'mm',
+    worse: 'high',
+  },
+  ...Object.fromEntries(
+    AXES.map((axis) => [
+      `trans_${axis}`,
+      { description: `Translation along ${axis} (eddy)`, units: 'mm', worse: 'none' } as const,
+    ]),
+  ),
+  ...Object.fromEntries(
+    AXES.map((axis) => [
+      `rot_${axis}`,
+      { description: `Rotation about ${axis} (eddy)`, units: 'rad', worse: 'none' } as const,
+    ]),
+  ),
+  bval: { description: 'b value', units: 's/mm^2', worse: 'none' },
+  ...Object.fromEntries(
+    AXES.map((axis) => [
+      `grad_${axis}`,
+      { description: `Gradient direction as acquired, ${axis}`, worse: 'none' } as const,
+    ]),
+  ),
+  pe: { description: 'Row of acqparams: which phase encoding', worse: 'none' },
+  outlier_slices: { description: 'Slices eddy found to be outliers', units: 'slices', worse: 'high' },
+  dropped_slices: {
+    description: 'Slices of the raw volume that lost their signal',
+    units: 'slices',
+    worse: 'high',
+  },
+  spiked_slices: {
+    description: 'Slices of the raw volume with stripes or flashes',
+    units: 'slices',
+    worse: 'high',
+  },
+  raw_neighbor_corr: {
+    description: 'Correlation of the raw volume with its nearest neighbour in q space, in the brain',
+    worse: 'low',
+  },
+  t1_neighbor_corr: {
+    description: 'Correlation of the corrected volume with its nearest neighbour in q space, in the brain',
+    worse: 'low',
+  },
+};
+
 /** Metrics that come once per shell or phase encoding: what the number in their name means. */
 const NUMBERED: readonly (readonly [RegExp, (n: string, part: string) => MetricInfo])[] = [
   [
@@ -332,7 +380,7 @@ const NUMBERED: readonly (readonly [RegExp, (n: string, part: string) => MetricI
 
 /** What a metric means; undefined for a name that is none. */
 export function infoOf(name: string): MetricInfo | undefined {
-  const fixed = SESSION_METRICS[name] ?? LONGITUDINAL_METRICS[name];
+  const fixed = SESSION_METRICS[name] ?? LONGITUDINAL_METRICS[name] ?? CONFOUNDS[name];
   if (fixed) return fixed;
   for (const [pattern, info] of NUMBERED) {
     const match = pattern.exec(name);

@@ -15,7 +15,7 @@ export interface SessionQc {
 }
 
 /** Quality of one volume, under the names of QSIPrep's confounds file where it has the figure. */
-export interface VolumeQc {
+export type VolumeQc = {
   /** Power 2012: sum of the absolute changes against the volume before, rotations as mm at 50 mm; null: the first. */
   readonly framewise_displacement: number | null;
   /** Head position as eddy found it: mm and radians. */
@@ -41,7 +41,7 @@ export interface VolumeQc {
   /** Correlation with the nearest neighbour in q space, in the mask; null where there is none. */
   readonly raw_neighbor_corr: number | null;
   readonly t1_neighbor_corr: number | null;
-}
+};
 
 /** A subject's two sessions against each other. */
 export interface LongitudinalQc {

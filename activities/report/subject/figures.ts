@@ -62,8 +62,12 @@ function legend(section: FigureSection, labels: readonly RoiLabel[], changeMost:
     case 'change':
       return html`<p class="scale"><span>−${changeMost * 1e3}</span><i></i><span>+${changeMost * 1e3} × 10⁻³ mm²/s; red: MD fell. Regions in black.</span></p>`;
     case 'slices':
-      return html`<p class="scale"><span>−${CARPET_MOST} SD, signal lost</span><i></i><span>+${CARPET_MOST} SD, flash; grey: too few volumes or no brain</span></p>`;
+      return html`<p class="scale"><span>${deviation(-CARPET_MOST)} signal lost</span><i></i><span>${deviation(CARPET_MOST)} flash; grey: not known</span></p>`;
     default:
       return false;
   }
 }
+
+/** A logarithm of a ratio as a change in per cent. */
+const deviation = (log: number) =>
+  `${log < 0 ? '−' : '+'}${Math.abs(100 * (Math.exp(log) - 1)).toFixed(0)} %`;

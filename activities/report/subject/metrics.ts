@@ -30,7 +30,10 @@ interface Source {
 export function metricText(name: string, value: number): string {
   const scaled = infoOf(name)?.units === 'mm^2/s' ? value * 1e3 : value;
   const rounded = Number(scaled.toPrecision(3));
-  const text = Math.abs(rounded) >= 1e6 || (rounded !== 0 && Math.abs(rounded) < 1e-4) ? scaled.toExponential(1) : String(rounded);
+  const text =
+    Math.abs(rounded) >= 1e6 || (rounded !== 0 && Math.abs(rounded) < 1e-4)
+      ? scaled.toExponential(1)
+      : String(rounded);
   return text.replace('-', MINUS);
 }
 
@@ -61,11 +64,13 @@ export function metricSection({ qc, cohort, thresholds, reasons }: MetricTables)
           head: 'value',
           session: undefined,
           metrics: qc.longitudinal.metrics,
-          cohort: cohort.flatMap((one) => one.longitudinal?.metrics ?? []),
+          cohort: cohort.flatMap((one) => (one.longitudinal ? [one.longitudinal.metrics] : [])),
         },
       ]
     : [];
-  const names = (sources: readonly Source[]) => [...new Set(sources.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const names = (sources: readonly Source[]) => [
+    ...new Set(sources.flatMap(({ metrics }) => Object.keys(metrics))),
+  ];
   const judged = new Set(thresholds.map(({ metric }) => metric));
   const print = (caption: string, sources: readonly Source[], which: (name: string) => boolean) => {
     const rows = names(sources).filter(which);
@@ -89,7 +94,10 @@ function metricTable(
   const columns: Column<string>[] = [
     { head: 'metric', cell: (name) => html`<code>${name}</code>`, kind: 'words' },
     ...sources.map(
-      (source): Column<string> => ({ head: source.head, cell: (name) => valueCell(name, source, limits.get(name), reasons) }),
+      (source): Column<string> => ({
+        head: source.head,
+        cell: (name) => valueCell(name, source, limits.get(name), reasons),
+      }),
     ),
     { head: 'unit', cell: unitOf, kind: 'words' },
     {

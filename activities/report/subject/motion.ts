@@ -10,7 +10,15 @@ export interface HeadPosition {
 }
 
 /** Apart for every colour vision, and by dash in grey (Okabe & Ito 2008). */
-const AXES = { domain: ['x', 'y', 'z'], range: ['#d55e00', '#009e73', '#0072b2'], dashes: [[1, 0], [6, 2], [2, 2]] };
+const AXES = {
+  domain: ['x', 'y', 'z'],
+  range: ['#d55e00', '#009e73', '#0072b2'],
+  dashes: [
+    [1, 0],
+    [6, 2],
+    [2, 2],
+  ],
+};
 const PANEL = { width: 460, height: 90 };
 
 /** Translations, rotations and framewise displacement, one above the other over the volumes. */
@@ -27,7 +35,11 @@ export function motionTraces(series: readonly HeadPosition[]): Promise<string> {
       x: VOLUME,
       y: { field: 'value', type: 'quantitative' as const, title, axis: { tickCount: 4 } },
       color: { field: 'axis', type: 'nominal' as const, scale: { domain: AXES.domain, range: AXES.range } },
-      strokeDash: { field: 'axis', type: 'nominal' as const, scale: { domain: AXES.domain, range: AXES.dashes } },
+      strokeDash: {
+        field: 'axis',
+        type: 'nominal' as const,
+        scale: { domain: AXES.domain, range: AXES.dashes },
+      },
     },
   });
   const degrees = ([x, y, z]: HeadPosition['rotation']): [number, number, number] => [
@@ -49,7 +61,11 @@ export function motionTraces(series: readonly HeadPosition[]): Promise<string> {
       ),
       {
         ...PANEL,
-        data: { values: series.flatMap(({ framewise }, volume) => (framewise === null ? [] : [{ volume, framewise }])) },
+        data: {
+          values: series.flatMap(({ framewise }, volume) =>
+            framewise === null ? [] : [{ volume, framewise }],
+          ),
+        },
         mark: { type: 'bar', color: '#6f7680', width: { band: 0.8 }, aria: false },
         encoding: {
           x: { ...VOLUME, title: 'volume' },

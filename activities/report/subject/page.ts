@@ -1,8 +1,9 @@
 /** A subject's page: whether its data are good, in one HTML file that needs nothing else. */
 import { createHash } from 'node:crypto';
 import type { RoiLabel } from '../../../config/study.ts';
-import type { Threshold } from '../../qc/thresholds.ts';
+import type { PublishedStep } from '../../published.ts';
 import type { Standing } from '../../qc/standing.ts';
+import type { Threshold } from '../../qc/thresholds.ts';
 import type { SubjectQc } from '../../qc/types.ts';
 import * as format from '../format.ts';
 import { type Html, html, trusted } from '../markup.ts';
@@ -12,7 +13,7 @@ import { metricSection, metricText, unitOf } from './metrics.ts';
 import { SCRIPT } from './script.ts';
 import { stepSection } from './steps.ts';
 import { SUBJECT_CSS, THEME_CSS } from './style.ts';
-import { FIGURE_SECTIONS, type PageStep } from './types.ts';
+import { FIGURE_SECTIONS } from './types.ts';
 import { type LoadedMap, viewerSection } from './viewer.ts';
 
 /** All that a page says. */
@@ -35,7 +36,7 @@ export interface SubjectPage {
   readonly maps: readonly LoadedMap[];
   /** NiiVue, gzipped, base64. */
   readonly viewer: string;
-  readonly steps: readonly PageStep[];
+  readonly steps: readonly PublishedStep[];
 }
 
 interface Section {
@@ -126,13 +127,12 @@ function verdict({ standing, notes, flagged }: SubjectPage): Html {
     ({ session, why, level }) =>
       html`<li><strong class="status-${level === 'exclude' ? 'failed' : 'excluded'}">${level}</strong> ${session ? `ses-${session}: ` : ''}${why}</li>`,
   );
-  const all = [...new Set([...notes, ...standing.qc.sessions.flatMap((one) => one.notes), ...(standing.qc.longitudinal?.notes ?? [])])];
   return html`<p><span class="verdict verdict-${level}">${WORDS[level]}</span></p>
-${decision && html`<p><strong>${decision.decision === 'include' ? 'Included' : 'Excluded'}</strong> by ${decision.who}, ${decision.when.slice(0, 10)}: ${decision.reason}</p>`}
+${decision !== undefined && html`<p><strong>${decision.decision === 'include' ? 'Included' : 'Excluded'}</strong> by ${decision.who}, ${decision.when.slice(0, 10)}: ${decision.reason}</p>`}
 ${!decision && excluded !== undefined && html`<p>Left out of the statistics: ${excluded}</p>`}
 ${reasons.length > 0 && html`<ul class="reasons">${said}</ul>`}
 ${flagged.length > 0 && html`<p>${format.count(flagged.length, 'regional value')} with too little coverage: ${flagged.join(', ')}.</p>`}
-${all.map((note) => html`<p class="note">${note}</p>`)}
+${notes.map((note) => html`<p class="note">${note}</p>`)}
 ${tiles(standing.qc)}`;
 }
 
@@ -150,7 +150,9 @@ function tiles({ sessions }: SubjectQc): Html | false {
     const values = sessions.flatMap(({ metrics }) => metrics[metric] ?? []);
     if (values.length === 0) return [];
     const text = values.map((value) => metricText(metric, value)).join(' · ');
-    return [html`<li><b>${text}${unitOf(metric) !== '' && html` <small>${unitOf(metric)}</small>`}</b><span>${words}</span></li>`];
+    return [
+      html`<li><b>${text}${unitOf(metric) !== '' && html` <small>${unitOf(metric)}</small>`}</b><span>${words}</span></li>`,
+    ];
   });
   return rows.length > 0 && html`<ul class="tiles">${rows}</ul>`;
 }

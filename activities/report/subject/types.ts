@@ -1,5 +1,4 @@
 /** What the subject's page is made from. Plain data: pictures are files below `figures/`, drawn once and kept. */
-import type { StepRecord } from '../../store.ts';
 
 /** Parts of the page that hold figures, in their order. */
 export const FIGURE_SECTIONS = [
@@ -40,10 +39,4 @@ export interface ViewerMap {
 export interface Drawn {
   readonly figures: readonly Figure[];
   readonly maps: readonly ViewerMap[];
-}
-
-/** A step as the page prints it. */
-export interface PageStep extends StepRecord {
-  /** Session, or `subject`. */
-  readonly place: string;
 }

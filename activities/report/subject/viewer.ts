@@ -46,7 +46,11 @@ function labelTable(labels: readonly RoiLabel[]) {
 }
 
 /** @param library {@link packedViewer}; base64 has no character that ends a script element */
-export function viewerSection(maps: readonly LoadedMap[], labels: readonly RoiLabel[], library: string): Html {
+export function viewerSection(
+  maps: readonly LoadedMap[],
+  labels: readonly RoiLabel[],
+  library: string,
+): Html {
   const names: Record<number, string> = Object.fromEntries(labels.map(({ index, name }) => [index, name]));
   const shown = maps.map((map, i) => ({ map, i })).filter(({ map }) => map.colours !== 'regions');
   return html`<div id="viewer">
