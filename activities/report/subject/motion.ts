@@ -66,7 +66,12 @@ export function motionTraces(series: readonly HeadPosition[]): Promise<string> {
             framewise === null ? [] : [{ volume, framewise }],
           ),
         },
-        mark: { type: 'bar', color: '#6f7680', width: { band: 0.8 }, aria: false },
+        mark: {
+          type: 'bar',
+          color: '#6f7680',
+          width: Math.max(1, (0.7 * PANEL.width) / series.length),
+          aria: false,
+        },
         encoding: {
           x: { ...VOLUME, title: 'volume' },
           y: { field: 'framewise', type: 'quantitative', title: 'FD (mm)', axis: { tickCount: 4 } },

@@ -1,8 +1,10 @@
 /** The viewer of a subject's maps: NiiVue and the maps inside the page, asleep until somebody wants them. */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { RoiLabel } from '../../../config/study.ts';
+import { DeltaMdError } from '../../../pipeline/failures.ts';
 import { type Html, html, trusted } from '../markup.ts';
 import { LABEL_COLOURS } from '../pictures.ts';
 import type { ViewerMap } from './types.ts';
@@ -19,9 +21,18 @@ let packed: Promise<string> | undefined;
  * or put into a trial's file works as it is.
  */
 export function packedViewer(): Promise<string> {
-  const path = createRequire(import.meta.url).resolve('@niivue/niivue/dist/niivue.umd.js');
-  packed ??= readFile(path).then((code) => gzipSync(code, { level: 9 }).toString('base64'));
+  packed ??= readViewer().then((code) => gzipSync(code, { level: 9 }).toString('base64'));
   return packed;
+}
+
+/** The package exports its ES modules only; the script that a page can load lies beside them. */
+async function readViewer(): Promise<Buffer> {
+  const file = '@niivue/niivue/dist/niivue.umd.js';
+  for (const folder of createRequire(import.meta.url).resolve.paths(file) ?? []) {
+    const code = await readFile(join(folder, file)).catch(() => undefined);
+    if (code) return code;
+  }
+  throw new DeltaMdError('INTERNAL', `${file} is not installed`, { remedy: 'Install delta-md again' });
 }
 
 /** JSON that may stand in a script element, whatever its texts hold. */
