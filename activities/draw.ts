@@ -13,7 +13,7 @@ import { corrections, type Sketch } from './draw-corrections.ts';
 import { labelsInNative } from './native-labels.ts';
 import { png, robustWindow } from './report/pictures.ts';
 import { paintDifference, paintDirection } from './report/subject/colours.ts';
-import { viewerGrid, viewerMap } from './report/subject/maps.ts';
+import { viewerGrid, viewerLabels, viewerMap } from './report/subject/maps.ts';
 import * as scene from './report/subject/scenes.ts';
 import type { Drawn, Figure, ViewerMap } from './report/subject/types.ts';
 
@@ -209,10 +209,9 @@ async function viewerMaps(
   const kept: ViewerMap[] = [];
   for (const { map, stem, image } of sources) {
     const file = `viewer_${stem}.nii.gz`;
-    const regions = map.colours === 'regions';
     await writeInto(
       join(folder, file),
-      viewerMap(image, grid, regions ? [0, 254] : map.range, regions ? 'nearest' : 'linear'),
+      map.colours === 'regions' ? viewerLabels(image, grid) : viewerMap(image, grid, map.range),
     );
     kept.push({ ...map, file });
   }

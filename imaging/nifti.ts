@@ -217,8 +217,8 @@ function swapBytes(bytes: Buffer, width: number): void {
 export interface WriteOptions {
   /** Default float32. Integers are rounded and clipped. */
   type?: StoredType;
-  /** Stored are (value - inter) / slope, and both numbers with them. Default: values as they are. */
-  scale?: { slope: number; inter: number };
+  /** The values given are codes: value x slope + inter is meant, and stored so. Default: values as they are. */
+  codesOf?: { slope: number; inter: number };
   /** Up to 79 ASCII characters. */
   description?: string;
   /** Time between volumes in seconds; stored in pixdim[4]. Default: the image's own, else 1. */
@@ -256,7 +256,7 @@ export function encodeNifti(image: Image, options: WriteOptions = {}): Buffer {
   const pixdim = [qfac, ...image.grid.voxelSizes, volumeSeconds, 1, 1, 1];
   for (const [i, p] of pixdim.entries()) v.setFloat32(76 + 4 * i, p, le);
   v.setFloat32(108, 352, le);
-  const { slope, inter } = options.scale ?? { slope: 1, inter: 0 };
+  const { slope, inter } = options.codesOf ?? { slope: 1, inter: 0 };
   v.setFloat32(112, slope, le);
   v.setFloat32(116, inter, le);
   out[123] = 2 | 8; // mm, seconds
@@ -270,7 +270,7 @@ export function encodeNifti(image: Image, options: WriteOptions = {}): Buffer {
   }
   out.write('n+1\0', 344, 'latin1');
   const n = image.data.length;
-  const data = options.scale ? image.data.map((value) => (value - inter) / slope) : image.data;
+  const { data } = image;
   if (code === 16) new Float32Array(out.buffer, out.byteOffset + 352, n).set(data);
   else if (code === 4) {
     const target = new Int16Array(out.buffer, out.byteOffset + 352, n);

@@ -30,12 +30,12 @@ export function diverging(value: number, most: number): Rgb {
 /** The diverging scale for a legend: stops of a CSS gradient from left to right. */
 export const DIVERGING_STOPS = DIVERGING.map((rgb) => `rgb(${rgb.join(' ')})`).join(', ');
 
-/** The scale as NiiVue wants it: clear where nothing changes, so that what lies below is seen. */
+/** The scale as NiiVue wants it. */
 export const DIVERGING_MAP = {
   R: DIVERGING.map(([r]) => r),
   G: DIVERGING.map(([, g]) => g),
   B: DIVERGING.map(([, , b]) => b),
-  A: DIVERGING.map((_, i) => Math.round(255 * Math.min(1, Math.abs(i - 4) / 2))),
+  A: DIVERGING.map(() => 255),
   I: DIVERGING.map((_, i) => Math.round((255 * i) / (DIVERGING.length - 1))),
 };
 

@@ -25,7 +25,7 @@ export const SCRIPT = `
   const bytesOf = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 
   async function library() {
-    const packed = bytesOf(document.getElementById('niivue').textContent);
+    const packed = bytesOf(document.getElementById('viewer-code').textContent);
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
     const code = new Blob([await new Response(stream).arrayBuffer()], { type: 'text/javascript' });
     const script = document.createElement('script');
@@ -41,7 +41,7 @@ export const SCRIPT = `
 
   async function open() {
     const { Niivue, NVImage } = await library();
-    const maps = JSON.parse(document.getElementById('maps').textContent);
+    const maps = JSON.parse(document.getElementById('map-data').textContent);
     viewer.querySelector('.stage').hidden = false;
     const nv = new Niivue({
       backColor: [0, 0, 0, 1], isRadiologicalConvention: true, isColorbar: true, dragAndDropEnabled: false,

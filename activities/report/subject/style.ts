@@ -39,7 +39,8 @@ td.beyond { font-weight: 700; color: var(--bad); }
 pre { margin: .3rem 0; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .78rem; }
 td details { margin: 0; }
 td.sentence { min-width: 16rem; }
-#viewer canvas { display: block; width: 100%; height: min(70vh, 40rem); background: #000; border-radius: .25rem; }
+#viewer .screen { height: min(70vh, 34rem); background: #000; border-radius: .25rem; overflow: hidden; }
+#viewer canvas { display: block; width: 100%; height: 100%; }
 #viewer .stage[hidden] { display: none; }
 fieldset { border: 1px solid var(--line); border-radius: .3rem; margin: .5rem 0; padding: .3rem .8rem; display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; }
 @media print {

@@ -71,12 +71,12 @@ export function viewerSection(
     ({ map, i }) =>
       html`<label><input type="radio" name="map" value="${i}"${i === 0 && html` checked`}> ${map.name}</label>\n`,
   )}<label><input type="checkbox"> regions</label></fieldset>
-<canvas width="960" height="640" tabindex="0" aria-label="Three planes through the maps and a rendering; the pictures above show the same maps"></canvas>
+<div class="screen"><canvas width="960" height="640" tabindex="0" aria-label="Three planes through the maps and a rendering; the pictures above show the same maps"></canvas></div>
 <p class="soft"><output></output></p>
 <p class="soft">Click to move the crosshair, scroll through slices, drag with the right button to change the window. The subject's right is on the left.</p>
 </div>
 ${jsonBlock(
-  'maps',
+  'map-data',
   maps.map(({ name, colours, range, nifti }) => ({
     name,
     colours,
@@ -85,6 +85,6 @@ ${jsonBlock(
     ...(colours === 'regions' ? { labels: labelTable(labels), names } : {}),
   })),
 )}
-<script type="text/plain" id="niivue">${trusted(library)}</script>
+<script type="text/plain" id="viewer-code">${trusted(library)}</script>
 </div>`;
 }
