@@ -78,6 +78,10 @@ export async function publicationKey(study: Study, maps: SubjectMaps, version: s
     .digest('hex');
 }
 
+/** True when the subject's outputs were written once; from what, and whether they are whole, is not looked at. */
+export const hasPublished = (study: Study, subject: string): Promise<boolean> =>
+  isThere(publicationPath(study, subject));
+
 /** True when the outputs of this key are there, whole. */
 export async function isPublished(study: Study, subject: string, key: string): Promise<boolean> {
   const text = await readFile(publicationPath(study, subject), 'utf8').catch(() => undefined);
