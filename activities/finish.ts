@@ -11,17 +11,18 @@ import { DeltaMdError } from '../pipeline/failures.ts';
 import type { SubjectRow as CohortTableRow } from '../pipeline/roster.ts';
 import { sessionName } from '../pipeline/study.ts';
 import { analysePlan } from '../statistics/analyse.ts';
-import type { CohortAnalysis, SubjectRow } from '../statistics/plan.ts';
+import type { AnalysisPlan, CohortAnalysis, SubjectRow } from '../statistics/plan.ts';
 import { tsv, writeInto, writeJsonInto } from './derivatives.ts';
 import { picturesOf, readSteps, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
 import { GROUP_QC, groupQc } from './qc/group.ts';
 import { readSubjectQc } from './qc/publish.ts';
 import { standings } from './qc/standing.ts';
-import { renderGroupReport } from './report/html.ts';
-import type { CohortRow, RoiRow, TruthRow } from './report/types.ts';
+import { bibliography, renderGroupReport } from './report/html.ts';
+import type { CohortRow, DataFile, GroupReport, RoiRow, TruthRow } from './report/types.ts';
 import { statisticsTables } from './statistics-tables.ts';
 import { writeSubjectPages } from './subject-page.ts';
 import { recoveredTruth } from './truth.ts';
+import { isThere } from './whole-file.ts';
 
 /** One subject of a cohort that has ended, with what its own summary says. */
 export interface FinalRow extends CohortTableRow {
@@ -39,6 +40,7 @@ export interface GroupResult {
 /** Files of the group, below the output folder. */
 export const GROUP_FILES = {
   report: 'report.html',
+  references: 'report.bib',
   rois: 'group_roi_md.tsv',
   change: 'group_dmd.tsv',
   statistics: 'group_statistics.json',
@@ -148,6 +150,23 @@ function analyse(study: Study, table: readonly SubjectRow[]): CohortAnalysis | u
   );
 }
 
+/** The primary tests as if nobody had been excluded from them; undefined where nobody was. */
+function keepingExcluded(plan: AnalysisPlan, table: readonly SubjectRow[]): CohortAnalysis | undefined {
+  if (table.every((row) => row.excluded === undefined)) return undefined;
+  return analysePlan(
+    { ...plan, checks: undefined, sensitivity: undefined },
+    table.map(({ excluded: _, ...row }) => row),
+  );
+}
+
+/** The subjects' own pages, where they were made. */
+async function pagesOf(study: Study, subjects: readonly string[]): Promise<Record<string, string>> {
+  const pages: Record<string, string> = {};
+  for (const subject of subjects)
+    if (await isThere(join(study.output, `${subject}.html`))) pages[subject] = `${subject}.html`;
+  return pages;
+}
+
 /** Every version of tools that made the results, from the subjects' own records: two in one cohort must be seen. */
 async function toolVersions(
   study: Study,
@@ -191,6 +210,8 @@ const MEANING = {
   flagged: 'true: below the coverage the study asks for, left out of the statistics',
 };
 
+const CHANGE_COLUMNS = ['participant_id', 'group', 'roi', 'md_baseline', 'md_followup', 'dmd'];
+
 async function describeDataset(study: Study, version: string): Promise<void> {
   await writeJsonInto(join(study.output, 'dataset_description.json'), {
     Name: `${study.title ?? study.study}: diffusion tensor maps and regional mean diffusivity`,
@@ -210,6 +231,7 @@ async function describeDataset(study: Study, version: string): Promise<void> {
     'figures/',
     'logs/',
     '*.html',
+    '*.bib',
   ];
   await writeInto(join(study.output, '.bidsignore'), `${ignored.join('\n')}\n`);
 }
@@ -260,7 +282,6 @@ export async function finishCohort(
   );
   await writeJsonInto(at(GROUP_FILES.rois.replace('.tsv', '.json')), MEANING);
   if (study.sessions.length > 1) {
-    const changeColumns = ['participant_id', 'group', 'roi', 'md_baseline', 'md_followup', 'dmd'];
     const changes = subjects.flatMap((row) =>
       study.rois.labels.map(({ name }) => {
         const [before, change] = [row.baselineMd[name] ?? null, row.change[name] ?? null];
@@ -274,33 +295,47 @@ export async function finishCohort(
         };
       }),
     );
-    await writeInto(at(GROUP_FILES.change), tsv(changeColumns, changes));
+    await writeInto(at(GROUP_FILES.change), tsv(CHANGE_COLUMNS, changes));
     await writeJsonInto(at(GROUP_FILES.change.replace('.tsv', '.json')), MEANING);
   }
 
+  const files: DataFile[] = [{ name: GROUP_FILES.rois, columns: roiColumns }];
+  if (study.sessions.length > 1) files.push({ name: GROUP_FILES.change, columns: CHANGE_COLUMNS });
   const analysis = analyse(study, subjects);
   if (analysis) {
     await writeJsonInto(at(GROUP_FILES.statistics), analysis);
-    for (const [name, text] of Object.entries(statisticsTables(analysis))) await writeInto(at(name), text);
+    for (const [name, text] of Object.entries(statisticsTables(analysis))) {
+      await writeInto(at(name), text);
+      files.push({ name, columns: text.slice(0, text.indexOf('\n')).split('\t') });
+    }
+    files.push({ name: GROUP_FILES.statistics, columns: [] });
   }
   const truth: TruthRow[] | undefined = await recoveredTruth(study, subjects);
-  if (truth) await writeJsonInto(at(GROUP_FILES.truth), truth);
+  if (truth) {
+    await writeJsonInto(at(GROUP_FILES.truth), truth);
+    files.push({ name: GROUP_FILES.truth, columns: [] });
+  }
+  files.push({ name: GROUP_FILES.cohort, columns: [] }, { name: GROUP_FILES.references, columns: [] });
 
   beat();
   const tools = await toolVersions(study, done);
-  const html = await renderGroupReport({
+  const report: GroupReport = {
     title: study.title ?? study.study,
     run: { profile: study.profile.name, version, template: basename(study.template), tools },
     cohort: rows.map((row) => cohortRow({ ...row, why: row.why ?? excluded.get(row.subject) })),
     rois: md,
     table: subjects,
     analysis,
+    keepingExcluded: analysis && keepingExcluded(analysis.plan, subjects),
+    pages: await pagesOf(study, done),
+    files,
     pictures,
     truth,
     methods: methods(study, tools),
     notes: notesOf(rows),
-  });
-  await writeInto(at(GROUP_FILES.report), html);
+  };
+  await writeInto(at(GROUP_FILES.references), bibliography(report));
+  await writeInto(at(GROUP_FILES.report), await renderGroupReport(report));
   return {
     report: at(GROUP_FILES.report),
     roiTable: at(GROUP_FILES.rois),

@@ -1,7 +1,17 @@
 /** The whole plan of a trial over one table. A cell that cannot be computed says why and leaves the others alone. */
+import { adjustedForBaseline, sessionModel } from './by-session.ts';
 import { effectSize } from './effect-size.ts';
-import { attempt, type Result, StatisticsError } from './errors.ts';
-import { type InteractionInput, interactionChecks, interactionModel } from './interaction.ts';
+import { attempt, type Result, unwrap } from './errors.ts';
+import { type EquivalenceBound, groupSensitivity } from './group-sensitivity.ts';
+import {
+  type InteractionInput,
+  interactionChecks,
+  interactionModel,
+  interactionTerms,
+} from './interaction.ts';
+import { interactionSensitivity, withoutInteraction } from './interaction-sensitivity.ts';
+import { leastSquares } from './least-squares.ts';
+import { compareNested } from './model-comparison.ts';
 import { adjustP } from './multiplicity.ts';
 import { pearson } from './pearson.ts';
 import type {
@@ -12,39 +22,53 @@ import type {
   Family,
   InteractionCell,
   LeftOut,
+  OutcomeTest,
   SubjectRow,
 } from './plan.ts';
-import type { Term } from './regression.ts';
-import { type TTest, tTest } from './t-test.ts';
+import { tTest } from './t-test.ts';
+import { characteristicOf } from './table-one.ts';
+import {
+  baselineMd,
+  change,
+  characteristic,
+  columns,
+  completeRows,
+  covariate,
+  followupMd,
+  type NumericVariable,
+  numbers,
+  score,
+  sessionScore,
+  term,
+} from './variables.ts';
 import { winsorize } from './winsorize.ts';
 
-/** A variable of the table: its value for a subject, or undefined where it was not measured. */
-interface Variable {
-  readonly name: string;
-  read(row: SubjectRow): number | string | undefined;
-}
-
-/** A {@link Variable} whose values are numbers. */
-interface NumericVariable extends Variable {
-  read(row: SubjectRow): number | undefined;
-}
-
 /**
- * Group tests of every d-score, of every region's dMD (raw and Winsorized) and baseline MD; the interaction model of
- * every outcome and region, alone and with each set of covariates; correlations within each group. Subjects are left
- * out cell by cell, only where a value is missing. Sorted as the plan is; deterministic.
+ * Table 1; group tests of every d-score, of every region's dMD (raw and Winsorized) and baseline MD; the interaction model
+ * of every outcome and region, alone and with each set of covariates; correlations within each group; where the plan asks
+ * for them, sensitivity analyses and mixed models. Subjects are left out cell by cell, only where a value is missing.
+ * Sorted as the plan is; deterministic, and the same whatever the order of the rows.
  * @param table one row per subject; a second row of the same subject is left out
  */
 export function analysePlan(plan: AnalysisPlan, table: readonly SubjectRow[]): CohortAnalysis {
   const { rows, leftOut } = usableRows(plan, table);
+  const { checks, sensitivity } = plan;
   const treated = (row: SubjectRow) => (row.group === plan.groups.treatment ? 1 : 0);
   const outcomes = [
     ...plan.outcomes.map((name) => ({ ...score(name), exploratory: false })),
     ...(plan.exploratory ?? []).map((name) => ({ ...score(name), exploratory: true })),
   ];
+  /** Of the reference group, then of the treatment group. */
+  const byGroup = <T>(
+    complete: readonly SubjectRow[],
+    values: (group: readonly SubjectRow[]) => T,
+  ): [T, T] => [
+    values(complete.filter((row) => treated(row) === 0)),
+    values(complete.filter((row) => treated(row) === 1)),
+  ];
   const groupTest = (variable: NumericVariable) => {
     const { complete, leftOut } = completeRows(rows, [variable]);
-    const [first, second] = byGroup(complete, variable);
+    const [first, second] = byGroup(complete, (group) => numbers(group, variable));
     return {
       variable: variable.name,
       n: complete.length,
@@ -53,17 +77,23 @@ export function analysePlan(plan: AnalysisPlan, table: readonly SubjectRow[]): C
       effect: attempt(() => effectSize(first, second)),
     };
   };
-  /** Values of the reference group, then of the treatment group. */
-  const byGroup = (complete: readonly SubjectRow[], variable: NumericVariable): number[][] =>
-    [0, 1].map((group) =>
-      numbers(
-        complete.filter((row) => treated(row) === group),
-        variable,
-      ),
-    );
-  const compareGroups = (complete: readonly SubjectRow[], variable: NumericVariable): Result<TTest> => {
-    const [first, second] = byGroup(complete, variable);
-    return attempt(() => tTest(first, second));
+  /** What is told beside the group test of a change. */
+  const besideTest = (
+    variable: NumericVariable,
+    [baseline, followup]: readonly [NumericVariable, NumericVariable],
+    ownBound: number | undefined,
+  ) => {
+    const { complete } = completeRows(rows, [variable]);
+    const [first, second] = byGroup(complete, (group) => numbers(group, variable));
+    const hasSessions = rows.some((row) => baseline.read(row) !== undefined);
+    const bound = (d: number): EquivalenceBound =>
+      ownBound === undefined ? { unit: 'd', value: d } : { unit: 'raw', value: ownBound };
+    return {
+      ancova: hasSessions ? adjustedForBaseline(rows, baseline, followup, treated) : null,
+      ...(sensitivity
+        ? { sensitivity: groupSensitivity(first, second, bound(sensitivity.equivalence.d)) }
+        : {}),
+    };
   };
 
   const changes = plan.rois.map((roi) => ({
@@ -72,12 +102,14 @@ export function analysePlan(plan: AnalysisPlan, table: readonly SubjectRow[]): C
     ...(plan.winsorize === 'none' ? { winsorized: null, pulled: [] } : winsorizedChange(roi, rows, plan)),
   }));
   const changeTests = changes.map(({ roi, raw, winsorized, pulled }): ChangeTest => {
-    const test = groupTest(raw);
     const { complete } = completeRows(rows, [raw]);
     return {
-      ...test,
+      ...groupTest(raw),
+      ...besideTest(raw, [baselineMd(roi), followupMd(roi)], sensitivity?.equivalence.change),
       variable: roi,
-      winsorized: winsorized === null ? null : compareGroups(complete, winsorized),
+      winsorized:
+        winsorized &&
+        attempt(() => tTest(...byGroup(complete, (group) => numbers(group, unwrap(winsorized))))),
       pulled,
     };
   });
@@ -90,19 +122,41 @@ export function analysePlan(plan: AnalysisPlan, table: readonly SubjectRow[]): C
       for (const covariates of [[], ...(plan.covariates ?? [])]) {
         const variables = covariates.map((name) => covariate(name, roi));
         const { complete, leftOut } = completeRows(rows, [outcome, raw, ...variables]);
-        for (const dMd of winsorized === null ? [raw] : [raw, winsorized]) {
+        for (const kind of winsorized ? (['raw', 'winsorized'] as const) : (['raw'] as const)) {
+          const input = attempt((): InteractionInput => {
+            const dMd = kind === 'raw' || !winsorized ? raw : unwrap(winsorized);
+            return {
+              outcome: term(complete, outcome),
+              change: term(complete, dMd),
+              treated: complete.map(treated),
+              covariates: variables.flatMap((variable) => columns(complete, variable)),
+            };
+          });
           const fitted = <T>(calculate: (input: InteractionInput) => T) =>
-            attempt(() => calculate(modelInput(complete, outcome, dMd, variables, treated)));
-          const { checks } = plan;
-          const isPrimary = dMd === raw && covariates.length === 0;
+            attempt(() => calculate(unwrap(input)));
+          const isPrimary = kind === 'raw' && covariates.length === 0;
           regressions.push({
             ...about,
-            change: dMd === raw ? 'raw' : 'winsorized',
+            change: kind,
             covariates,
             n: complete.length,
             leftOut,
             result: fitted(interactionModel),
+            r2Change: fitted((input) => {
+              const whole = leastSquares(input.outcome, interactionTerms(input));
+              return compareNested(withoutInteraction(whole), whole);
+            }),
             ...(isPrimary && checks ? { checks: fitted((input) => interactionChecks(input, checks)) } : {}),
+            ...(isPrimary && sensitivity && input.ok
+              ? {
+                  sensitivity: interactionSensitivity(
+                    input.value,
+                    complete.map((row) => row.subject),
+                    complete.map((row) => covariate(sensitivity.cluster ?? '', roi).read(row)),
+                    sensitivity,
+                  ),
+                }
+              : {}),
           });
         }
       }
@@ -123,129 +177,99 @@ export function analysePlan(plan: AnalysisPlan, table: readonly SubjectRow[]): C
       treatment: rows.filter((row) => treated(row) === 1).length,
     },
     leftOut,
-    outcomeTests: outcomes.map((outcome) => ({ ...groupTest(outcome), exploratory: outcome.exploratory })),
+    tableOne: (plan.characteristics ?? []).map((name) => {
+      const { read } = characteristic(name);
+      return characteristicOf(name, ...byGroup(rows, (group) => group.map((row) => read(row) ?? null)));
+    }),
+    outcomeTests: outcomes.map((outcome): OutcomeTest => {
+      const { name, exploratory } = outcome;
+      const sessions = [sessionScore(name, 'baseline'), sessionScore(name, 'followup')] as const;
+      return {
+        ...groupTest(outcome),
+        ...besideTest(outcome, sessions, sensitivity?.equivalence.outcomes?.[name]),
+        exploratory,
+      };
+    }),
     changeTests,
     baselineTests: plan.rois.map((roi) => ({ ...groupTest(baselineMd(roi)), variable: roi })),
     regressions,
     correlations,
-    families: [
-      family(
-        'dMD',
-        changeTests.map(({ variable, result }) => [variable, result.ok ? result.value.student.p : undefined]),
-      ),
-      ...outcomes.map(({ name }) =>
-        family(
-          name,
-          regressions
-            .filter((cell) => cell.outcome === name && cell.change === 'raw' && cell.covariates.length === 0)
-            .map(({ roi, result }) => [roi, result.ok ? result.value.dummyCoded.interaction.p : undefined]),
-        ),
-      ),
-    ],
+    mixedModels: sensitivity ? plan.rois.map((roi) => sessionModel(rows, roi, plan.groups)) : [],
+    families: familiesOf(plan, changeTests, regressions),
   };
 }
 
+function familiesOf(
+  plan: AnalysisPlan,
+  changeTests: readonly ChangeTest[],
+  regressions: readonly InteractionCell[],
+): Family[] {
+  const interactions = (name: string, outcomes: readonly string[]) =>
+    family(
+      name,
+      regressions
+        .filter((cell) => outcomes.includes(cell.outcome) && cell.change === 'raw' && !cell.covariates.length)
+        .map(({ outcome, roi, result }) => ({
+          outcome,
+          roi,
+          p: result.ok ? result.value.dummyCoded.interaction.p : undefined,
+        })),
+    );
+  const alone = plan.families === 'all' ? [] : plan.outcomes;
+  return [
+    family(
+      'dMD',
+      changeTests.map(({ variable, result }) => ({
+        roi: variable,
+        p: result.ok ? result.value.student.p : undefined,
+      })),
+    ),
+    ...(plan.families === 'all' ? [interactions('all outcomes', plan.outcomes)] : []),
+    ...[...alone, ...(plan.exploratory ?? [])].map((name) => interactions(name, [name])),
+  ];
+}
+
 /** Adjusts the p of those tests that could be made. */
-function family(name: string, tests: readonly (readonly [roi: string, p: number | undefined])[]): Family {
-  const made = tests.flatMap(([roi, p]) => (p === undefined ? [] : [{ roi, p }]));
+function family(
+  name: string,
+  tests: readonly { readonly outcome?: string; readonly roi: string; readonly p: number | undefined }[],
+): Family {
+  const made = tests.flatMap(({ p, ...test }) => (p === undefined ? [] : [{ ...test, p }]));
   const p = made.map((member) => member.p);
   const [holm, fdr] = [adjustP(p, 'holm'), adjustP(p, 'benjamini-hochberg')];
   return { name, members: made.map((member, i) => ({ ...member, holm: holm[i], fdr: fdr[i] })) };
 }
 
-/** Rows of either group, the first of each subject. */
+/** Rows of either group, the first of each subject, by the subjects' names: seeds then mean one thing in any order. */
 function usableRows(plan: AnalysisPlan, table: readonly SubjectRow[]) {
   const { reference, treatment } = plan.groups;
   const rows: SubjectRow[] = [];
   const leftOut: LeftOut[] = [];
   const seen = new Set<string>();
   for (const row of table) {
-    if (seen.has(row.subject)) leftOut.push({ subject: row.subject, why: 'a second row of this subject' });
-    else if (row.excluded !== undefined) leftOut.push({ subject: row.subject, why: row.excluded });
-    else if (row.group !== reference && row.group !== treatment)
-      leftOut.push({ subject: row.subject, why: `group ${row.group || '(none)'} is not compared` });
+    const { subject, group, excluded } = row;
+    if (seen.has(subject)) leftOut.push({ subject, why: 'a second row of this subject' });
+    else if (excluded !== undefined) leftOut.push({ subject, why: excluded });
+    else if (group !== reference && group !== treatment)
+      leftOut.push({ subject, why: `group ${group || '(none)'} is not compared` });
     else rows.push(row);
-    seen.add(row.subject);
+    seen.add(subject);
   }
+  rows.sort((a, b) => (a.subject < b.subject ? -1 : 1));
   return { rows, leftOut };
-}
-
-/** Rows in which every variable was measured, and the others with what they lack. */
-function completeRows(rows: readonly SubjectRow[], variables: readonly Variable[]) {
-  const complete: SubjectRow[] = [];
-  const leftOut: LeftOut[] = [];
-  for (const row of rows) {
-    const missing = variables.filter((variable) => variable.read(row) === undefined);
-    if (missing.length === 0) complete.push(row);
-    else leftOut.push({ subject: row.subject, why: `no ${missing.map(({ name }) => name).join(', no ')}` });
-  }
-  return { complete, leftOut };
-}
-
-function modelInput(
-  rows: readonly SubjectRow[],
-  outcome: NumericVariable,
-  dMd: NumericVariable,
-  covariates: readonly Variable[],
-  treated: (row: SubjectRow) => number,
-): InteractionInput {
-  return {
-    outcome: { name: outcome.name, values: numbers(rows, outcome) },
-    change: { name: dMd.name, values: numbers(rows, dMd) },
-    treated: rows.map(treated),
-    covariates: covariates.flatMap((variable) => columns(rows, variable)),
-  };
-}
-
-/** The model columns of a covariate: itself, or for words an indicator for each level but the first in the alphabet. */
-function columns(rows: readonly SubjectRow[], { name, read }: Variable): Term[] {
-  const values = rows.map((row) => read(row)!);
-  if (values.every((v) => typeof v === 'number')) return [{ name, values }];
-  const words = values.map(String);
-  const [, ...levels] = [...new Set(words)].sort();
-  if (levels.length === 0) throw new StatisticsError('CONSTANT', `${name} does not vary`);
-  return levels.map((level) => ({
-    name: `${name}=${level}`,
-    values: words.map((w) => (w === level ? 1 : 0)),
-  }));
 }
 
 /** One Winsorized value per subject and region: the same in the t-test and in every model. */
 function winsorizedChange(roi: string, rows: readonly SubjectRow[], plan: AnalysisPlan) {
   const raw = change(roi);
   const { complete } = completeRows(rows, [raw]);
-  if (complete.length === 0) return { winsorized: raw, pulled: [] };
-  const { values, pulled } = winsorize(numbers(complete, raw), plan.winsorize);
+  const result = attempt(() => winsorize(numbers(complete, raw), plan.winsorize));
+  if (!result.ok) return { winsorized: result, pulled: [] };
+  const { values, pulled } = result.value;
   const bySubject = new Map(complete.map((row, i) => [row.subject, values[i]]));
-  const winsorized: NumericVariable = { ...raw, read: (row) => bySubject.get(row.subject) };
-  return { winsorized, pulled: pulled.map((i) => complete[i].subject) };
-}
-
-const finite = (value: unknown) => (typeof value === 'number' && Number.isFinite(value) ? value : undefined);
-
-const score = (name: string): NumericVariable => ({ name, read: (row) => finite(row.scores[name]) });
-
-const change = (roi: string): NumericVariable => ({
-  name: `dMD in ${roi}`,
-  read: (row) => finite(row.change[roi]),
-});
-
-const baselineMd = (roi: string): NumericVariable => ({
-  name: `baseline MD in ${roi}`,
-  read: (row) => finite(row.baselineMd[roi]),
-});
-
-function covariate(name: string, roi: string): Variable {
-  if (name === 'baselineMd') return baselineMd(roi);
+  const value: NumericVariable = { ...raw, read: (row) => bySubject.get(row.subject) };
   return {
-    name,
-    read(row) {
-      const value = row.covariates[name];
-      return typeof value === 'string' && value !== '' ? value : finite(value);
-    },
+    winsorized: { ok: true, value } satisfies Result<NumericVariable>,
+    pulled: pulled.map((i) => complete[i].subject),
   };
-}
-
-function numbers(rows: readonly SubjectRow[], { read }: NumericVariable): number[] {
-  return rows.map((row) => read(row)!);
 }

@@ -40,6 +40,12 @@ export function attempt<T>(calculate: () => T): Result<T> {
   }
 }
 
+/** The value of a result. @throws StatisticsError where there is none, for the same reason */
+export function unwrap<T>(result: Result<T>): T {
+  if (!result.ok) throw new StatisticsError(result.code, result.reason);
+  return result.value;
+}
+
 function holdsFinite(value: unknown): boolean {
   if (typeof value === 'number') return Number.isFinite(value);
   return typeof value !== 'object' || value === null || Object.values(value).every(holdsFinite);

@@ -60,24 +60,28 @@ export function interactionModel(input: InteractionInput): InteractionModel {
   for (const { name, values } of [outcome, change, { name: 'group', values: treated }, ...covariates])
     if (values.length === 0 || isConstant(values))
       throw new StatisticsError(values.length === 0 ? 'TOO_FEW' : 'CONSTANT', `${name} does not vary`);
-  const centre = mean(change.values);
   return {
-    dummyCoded: fit(
-      outcome,
-      change.values.map((v) => v - centre),
-      treated,
-      covariates,
-    ),
+    dummyCoded: fit(outcome, interactionTerms(input)),
     zScored: fit(
       zScore(outcome),
-      zScore(change).values,
-      zScore({ name: 'group', values: treated }).values,
-      covariates.map(zScore),
+      terms(zScore(change).values, zScore({ name: 'group', values: treated }).values, covariates.map(zScore)),
     ),
   };
 }
 
-/** The terms of the model in 0/1 coding, dMD from its mean: dMD, group, dMD x group, covariates. */
+/**
+ * The terms of the model in 0/1 coding, dMD from its mean: dMD, group, dMD x group, covariates.
+ * @throws StatisticsError TOO_FEW or NOT_FINITE where dMD has no mean
+ */
+export function interactionTerms({ change, treated, covariates }: InteractionInput): Term[] {
+  const centre = mean(change.values);
+  return terms(
+    change.values.map((v) => v - centre),
+    treated,
+    covariates,
+  );
+}
+
 function terms(change: readonly number[], group: readonly number[], covariates: readonly Term[]): Term[] {
   return [
     { name: 'dMD', values: change },
@@ -91,16 +95,9 @@ function terms(change: readonly number[], group: readonly number[], covariates: 
  * Tests the interaction of {@link interactionModel} by two other ways.
  * @throws StatisticsError as {@link interactionModel}
  */
-export function interactionChecks(
-  { outcome, change, treated, covariates }: InteractionInput,
-  options: PermutationOptions,
-): InteractionChecks {
-  const centre = mean(change.values);
-  const [dMd, group, interaction, ...others] = terms(
-    change.values.map((v) => v - centre),
-    treated,
-    covariates,
-  );
+export function interactionChecks(input: InteractionInput, options: PermutationOptions): InteractionChecks {
+  const { outcome } = input;
+  const [dMd, group, interaction, ...others] = interactionTerms(input);
   const fitted = leastSquares(outcome, [dMd, group, interaction, ...others]);
   return {
     // After the intercept, dMD and group.
@@ -109,19 +106,10 @@ export function interactionChecks(
   };
 }
 
-function fit(
-  outcome: Term,
-  change: readonly number[],
-  group: readonly number[],
-  covariates: readonly Term[],
-): InteractionFit {
-  const regression = linearRegression(outcome, terms(change, group, covariates));
-  return {
-    regression,
-    change: regression.slopes[0],
-    group: regression.slopes[1],
-    interaction: regression.slopes[2],
-  };
+function fit(outcome: Term, of: readonly Term[]): InteractionFit {
+  const regression = linearRegression(outcome, of);
+  const [change, group, interaction] = regression.slopes;
+  return { regression, change, group, interaction };
 }
 
 /** (value - mean) / sd. */

@@ -2,7 +2,7 @@
 import { mean } from './descriptive.ts';
 import { t975 } from './distributions.ts';
 import { StatisticsError } from './errors.ts';
-import type { InteractionInput } from './interaction.ts';
+import { type InteractionInput, interactionTerms } from './interaction.ts';
 import { leastSquares, linearCombination } from './least-squares.ts';
 import { type Coefficient, coefficient } from './regression.ts';
 
@@ -30,16 +30,10 @@ export interface SimpleSlopes {
  * @throws StatisticsError as `linearRegression`
  */
 export function simpleSlopes(input: InteractionInput, at: readonly number[]): SimpleSlopes {
-  const { outcome, change, treated, covariates } = input;
+  const { outcome, change, covariates } = input;
   if (change.values.length === 0) throw new StatisticsError('TOO_FEW', `${change.name} has no values`);
   const centre = mean(change.values);
-  const dMd = change.values.map((v) => v - centre);
-  const fit = leastSquares(outcome, [
-    { name: 'dMD', values: dMd },
-    { name: 'group', values: treated },
-    { name: 'dMD x group', values: dMd.map((v, i) => v * treated[i]) },
-    ...covariates,
-  ]);
+  const fit = leastSquares(outcome, interactionTerms(input));
   const others = covariates.map(() => 0);
   const combination = (term: string, weights: readonly number[]) => {
     const { estimate, se } = linearCombination(fit, [...weights, ...others]);

@@ -1,7 +1,7 @@
 /** Baseline characteristics of two groups: a trial's Table 1. */
 import { Matrix, pseudoInverse } from 'ml-matrix';
 import { type Contingency, contingency } from './contingency.ts';
-import { isConstant, mean, quantile, sd, variance } from './descriptive.ts';
+import { isConstant, mean, quantile, requireFinite, sd, variance } from './descriptive.ts';
 import { attempt, type Result, StatisticsError } from './errors.ts';
 import { type MannWhitney, mannWhitney } from './mann-whitney.ts';
 import { type TTest, tTest } from './t-test.ts';
@@ -9,7 +9,7 @@ import { type TTest, tTest } from './t-test.ts';
 /** A variable's values in one group, missing ones null. */
 type Values<T> = readonly (T | null)[];
 
-/** A number in one group. Null where there are too few values for it. */
+/** A number in one group. Null where there are too few values for it, or values too large. */
 export interface NumericSummary {
   /** Values present. */
   readonly n: number;
@@ -54,6 +54,8 @@ export interface CategoricalCharacteristic {
   readonly standardizedDifference: Result<number>;
 }
 
+export type Characteristic = NumericCharacteristic | CategoricalCharacteristic;
+
 /**
  * Summaries, tests and standardized difference of a number, first group minus second.
  * @throws StatisticsError NOT_FINITE where a value is neither a finite number nor null
@@ -77,6 +79,23 @@ export function numericCharacteristic(
       return (mean(a) - mean(b)) / Math.sqrt((variance(a) + variance(b)) / 2);
     }),
   };
+}
+
+/**
+ * A variable's row: counted where it has words, or two numbers at most (0 and 1 for no and yes); otherwise averaged.
+ * @throws StatisticsError as {@link numericCharacteristic}
+ */
+export function characteristicOf(
+  name: string,
+  first: Values<number | string>,
+  second: Values<number | string>,
+): Characteristic {
+  const all = present([...first, ...second]);
+  const isNumber = (value: number | string | null) => value === null || typeof value === 'number';
+  if (new Set(all).size > 2 && all.every(isNumber))
+    return numericCharacteristic(name, first as Values<number>, second as Values<number>);
+  const words = (values: Values<number | string>) => values.map((v) => (v === null ? null : String(v)));
+  return categoricalCharacteristic(name, words(first), words(second));
 }
 
 /** Counts, shares, tests and standardized difference of a variable of words. */
@@ -104,14 +123,18 @@ function present<T>(values: Values<T>): T[] {
 
 function numericSummary(values: Values<number>): NumericSummary {
   const x = present(values);
-  const some = x.length > 0;
+  requireFinite(x, 0, 'characteristic');
+  const known = <T>(calculate: () => T) => {
+    const result = attempt(calculate);
+    return result.ok ? result.value : null;
+  };
   return {
     n: x.length,
     missing: values.length - x.length,
-    mean: some ? mean(x) : null,
-    sd: x.length > 1 ? sd(x) : null,
-    median: some ? quantile(x, 0.5) : null,
-    quartiles: some ? [quantile(x, 0.25), quantile(x, 0.75)] : null,
+    mean: known(() => mean(x)),
+    sd: known(() => sd(x)),
+    median: known(() => quantile(x, 0.5)),
+    quartiles: known(() => [quantile(x, 0.25), quantile(x, 0.75)]),
   };
 }
 

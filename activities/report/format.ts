@@ -52,5 +52,26 @@ export function count(n: number, noun: string): string {
 
 /** A covariate as readers call it. */
 export function covariate(name: string): string {
-  return name === 'baselineMd' ? 'baseline MD' : name;
+  return name === 'baselineMd' ? 'baseline MD' : name.replaceAll('_', ' ');
+}
+
+/** `MADRS, QIDS and SHAPS`. */
+export function list(words: readonly string[]): string {
+  return words.length < 2
+    ? words.join('')
+    : `${words.slice(0, -1).join(', ')} and ${words[words.length - 1]}`;
+}
+
+/** `.386 [.028, .744]`. */
+export function interval(
+  value: number,
+  [low, high]: readonly [number, number],
+  print: (v: number) => string,
+): string {
+  return `${print(value)} [${print(low)}, ${print(high)}]`;
+}
+
+/** With four significant digits, in the shortest form: 2.5e5 and 0.01235. */
+export function precise(value: number): string {
+  return value.toPrecision(4).replace('-', MINUS).replace('e-', `e${MINUS}`).replace('e+', 'e');
 }

@@ -1,9 +1,11 @@
 /** The group's page: one HTML file that needs nothing else. */
-import type { CohortAnalysis, SubjectRow } from '../../statistics/plan.ts';
-import { scatterFigures, stripFigures } from './figures.ts';
-import * as format from './format.ts';
+import { createHash } from 'node:crypto';
+import { SCRIPT } from './copy-script.ts';
+import { dataSection } from './dictionary.ts';
+import { changeFigures, type FigureInput, forestFigure, scatterFigures } from './figures.ts';
+import { flowDiagram, subjectFlow } from './flow.ts';
 import { type Html, html, trusted } from './markup.ts';
-import { headlines, statisticalMethods } from './methods.ts';
+import { statisticalMethods } from './methods.ts';
 import {
   attentionTable,
   cohortTable,
@@ -13,15 +15,19 @@ import {
   pictureSection,
   truthTable,
 } from './records.ts';
+import { bibtex, citedKeys, citedTools, referenceList, withNumbers } from './references.ts';
 import {
   baselineTable,
   changeTable,
   coefficientTable,
   correlationTable,
   outcomeTable,
-  regressionTable,
+  tableTwo,
 } from './results.ts';
+import { sensitivityTables } from './sensitivity.ts';
 import { CSS } from './style.ts';
+import { summarySection } from './summary.ts';
+import { tableOne } from './table-one.ts';
 import type { GroupReport } from './types.ts';
 
 interface Section {
@@ -31,17 +37,17 @@ interface Section {
 }
 
 /**
- * Renders the report: summary, what needs attention, results, figures, coverage, pictures, methods. Self-contained (inline
- * style, SVG and PNG; no script, no network), all text escaped, equal input gives equal bytes.
+ * Renders the report: summary, flow of subjects, results, sensitivity, coverage, pictures, methods, data. Self-contained
+ * (inline style, script, SVG and PNG; no network), whole without its script, all text escaped, equal input gives equal bytes.
  */
 export async function renderGroupReport(report: GroupReport): Promise<string> {
-  const { analysis, truth, pictures, rois } = report;
+  const { analysis, truth, pictures, rois, cohort, table, pages } = report;
   const sections: Section[] = [
-    { id: 'summary', title: 'Summary', body: summary(report) },
+    { id: 'summary', title: 'Summary', body: summarySection(report) },
     {
       id: 'cohort',
-      title: 'Cohort',
-      body: html`${attentionTable(report.cohort)}${analysis !== undefined && leftOutTable(analysis)}${cohortTable(report)}`,
+      title: 'Subjects',
+      body: html`${flowDiagram(subjectFlow(cohort, analysis, table))}${attentionTable(cohort)}${analysis !== undefined && leftOutTable(analysis)}${cohortTable(report)}`,
     },
   ];
   if (truth !== undefined && truth.length > 0)
@@ -50,99 +56,131 @@ export async function renderGroupReport(report: GroupReport): Promise<string> {
       title: 'Simulated truth',
       body: html`<p>These subjects were simulated. Nothing on this page is about patients.</p>${truthTable(truth)}`,
     });
-  if (analysis !== undefined) sections.push(...(await resultSections(analysis, report.table)));
+  if (analysis !== undefined)
+    sections.push(...(await resultSections({ analysis, table, pages }, report.keepingExcluded)));
   sections.push({ id: 'regions', title: 'Regions', body: html`${mdTable(rois)}${coverageTables(rois)}` });
   if (pictures.length > 0)
-    sections.push({ id: 'pictures', title: 'Subjects', body: pictureSection(pictures) });
-  const methods = [...report.methods, ...(analysis === undefined ? [] : statisticalMethods(analysis.plan))];
-  sections.push({
-    id: 'methods',
-    title: 'Methods',
-    body: html`${methods.map((line) => html`<p>${line}</p>`)}`,
-  });
+    sections.push({ id: 'pictures', title: 'Pictures', body: pictureSection(pictures) });
+  sections.push(...methodSections(report));
+  if (report.files.length > 0) sections.push({ id: 'data', title: 'Data', body: dataSection(report.files) });
   return page(report, sections).markup;
 }
 
-async function resultSections(analysis: CohortAnalysis, table: readonly SubjectRow[]): Promise<Section[]> {
-  const exploratory = analysis.plan.exploratory ?? [];
-  const outcomes = [...analysis.plan.outcomes, ...exploratory];
-  const titleOf = (outcome: string) => (exploratory.includes(outcome) ? `${outcome} (exploratory)` : outcome);
-  const figure = (svg: string) => html`<figure>${trusted(svg)}</figure>`;
-  const strips = await stripFigures(analysis, table);
-  const scatters: Html[] = [];
-  for (const outcome of outcomes) {
-    const figures = await scatterFigures(analysis, table, outcome);
-    scatters.push(html`<h3>${titleOf(outcome)}</h3><div class="plots">${figures.map(figure)}</div>`);
-  }
+/** The references of the report as BibTeX. */
+export function bibliography(report: GroupReport): string {
+  return bibtex(citedKeys(methods(report)));
+}
+
+function methods({ methods, analysis, run }: GroupReport): string[] {
+  const tools = citedTools([...new Set(run.tools.flatMap(({ name }) => name.split(', ')))]);
   return [
+    ...methods,
+    ...(tools === '' ? [] : [tools]),
+    ...(analysis === undefined ? [] : statisticalMethods(analysis.plan)),
+  ];
+}
+
+function methodSections(report: GroupReport): Section[] {
+  const paragraphs = methods(report);
+  const keys = citedKeys(paragraphs);
+  const { version, profile, template, tools } = report.run;
+  const software = [`delta-md ${version}`, ...tools.map(({ name, version }) => `${version} (${name})`)];
+  const sections = [
+    {
+      id: 'methods',
+      title: 'Methods',
+      body: html`${paragraphs.map((text) => html`<p>${withNumbers(text, keys)}</p>\n`)}
+<p>Software: ${software.join('; ')}. Profile ${profile}, template ${template}.</p>`,
+    },
+  ];
+  if (keys.length === 0) return sections;
+  const bib = `data:application/x-bibtex;charset=utf-8;base64,${Buffer.from(bibtex(keys)).toString('base64')}`;
+  return [
+    ...sections,
+    {
+      id: 'references',
+      title: 'References',
+      body: html`${referenceList(keys)}<p><a href="${bib}" download="report.bib">Download as BibTeX</a></p>`,
+    },
+  ];
+}
+
+async function resultSections(
+  input: FigureInput,
+  keepingExcluded: GroupReport['keepingExcluded'],
+): Promise<Section[]> {
+  const { analysis } = input;
+  const { outcomes, exploratory = [] } = analysis.plan;
+  const all = [...outcomes, ...exploratory];
+  const titleOf = (outcome: string) => (exploratory.includes(outcome) ? `${outcome} (exploratory)` : outcome);
+  const scatters: Html[] = [];
+  const forests: Html[] = [];
+  for (const outcome of all) {
+    const figures = await scatterFigures(input, outcome);
+    scatters.push(html`<h3>${titleOf(outcome)}</h3><div class="plots">${figures}</div>`);
+    const forest = await forestFigure(input, outcome);
+    if (forest !== null) forests.push(forest);
+  }
+  const one = tableOne(analysis);
+  return [
+    ...(one === null ? [] : [{ id: 'characteristics', title: 'Who the groups were', body: one }]),
     {
       id: 'groups',
       title: 'Groups compared',
-      body: html`${outcomeTable(analysis)}${changeTable(analysis)}<div class="plots strips">${strips.map(figure)}</div>
-<p class="soft">A point is a subject; the bar is the group's mean, the line its 95 % confidence interval.</p>${baselineTable(analysis)}`,
+      body: html`${outcomeTable(analysis)}${changeTable(analysis)}<div class="plots">${await changeFigures(input)}</div>
+<p class="soft">The cloud is the density of a group, a point a subject; the box spans the quartiles about the median, the diamond is the mean with its 95 % confidence interval.</p>${baselineTable(analysis)}`,
     },
     {
       id: 'regressions',
       title: 'Does dMD go with outcome?',
-      body: html`${outcomes.map((outcome) => regressionTable(analysis, outcome, titleOf(outcome)))}${correlationTable(analysis)}
+      body: html`${all.map((outcome, i) => tableTwo(analysis, outcome, `Table 2${String.fromCharCode(97 + i)}. Regression of the ${titleOf(outcome)} d-score on dMD and group`))}${correlationTable(analysis)}
 <details><summary>All coefficients, in both codings</summary>${coefficientTable(analysis)}</details>`,
     },
     {
       id: 'figures',
       title: 'dMD against d-score',
-      body: html`${scatters}<p class="soft">Lines are each group's least-squares fit: those of the interaction model without covariates.</p>`,
+      body: html`${scatters}<p class="soft">Lines are each group's least-squares fit, those of the interaction model without covariates; the bands are their 95 % confidence intervals.</p>`,
+    },
+    {
+      id: 'sensitivity',
+      title: 'Sensitivity',
+      body: html`<div class="plots wide">${forests}</div>${sensitivityTables(analysis, keepingExcluded)}`,
     },
   ];
 }
 
+/** Nothing may be loaded, and no script may run but the page's own. */
+const POLICY = [
+  "default-src 'none'",
+  'img-src data:',
+  "style-src 'unsafe-inline'",
+  `script-src 'sha256-${createHash('sha256').update(SCRIPT).digest('base64')}'`,
+].join('; ');
+
 function page({ title, run }: GroupReport, sections: readonly Section[]): Html {
-  const tools = run.tools.map(({ name, version }) => `${name} ${version}`).join(', ');
   return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <meta name="generator" content="delta-md ${run.version}">
 <title>${title}: group report</title>
 <style>${trusted(CSS)}</style>
 </head>
 <body>
+<a class="skip" href="#summary">Skip to the summary</a>
 <header>
 <h1>${title}</h1>
-<div class="facts">Group report · profile ${run.profile} · template ${run.template} · delta-md ${run.version}${tools !== '' && ` · ${tools}`}</div>
-<nav aria-label="Sections">${sections.map(({ id, title }) => html`<a href="#${id}">${title}</a>`)}</nav>
+<p class="facts">Group report · profile ${run.profile} · template ${run.template} · delta-md ${run.version}</p>
+<nav aria-label="Sections">${sections.map(({ id, title }) => html`<a href="#${id}">${title}</a> `)}</nav>
 </header>
 <main>
-${sections.map(({ id, title, body }) => html`<section id="${id}"><h2>${title}</h2>\n${body}</section>\n`)}</main>
+${sections.map(({ id, title, body }) => html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>\n${body}</section>\n`)}</main>
 <footer>Made by delta-md ${run.version}. MD in 10⁻³ mm²/s; dMD is baseline minus follow-up. For research; no medical device.</footer>
+<script>${trusted(SCRIPT)}</script>
 </body>
 </html>
 `;
-}
-
-function summary({ analysis, cohort, rois, notes }: GroupReport): Html {
-  const of = (status: string) => cohort.filter((row) => row.status === status).length;
-  const tiles: [number, string][] = [
-    [of('done'), `of ${cohort.length} done`],
-    [of('failed'), 'failed'],
-    [of('excluded'), 'excluded'],
-  ];
-  if (analysis !== undefined)
-    for (const which of ['reference', 'treatment'] as const)
-      tiles.push([analysis.n[which], `${analysis.plan.groups[which]} in the analysis`]);
-  const flagged = rois.filter((row) => row.flagged).length;
-  return html`<ul class="tiles">${tiles.map(([n, label]) => html`<li><b>${n}</b><span>${label}</span></li>`)}</ul>
-${analysis === undefined ? html`<p>No groups were compared.</p>` : findings(analysis)}
-${
-  flagged > 0 &&
-  html`<p><a href="#regions">${format.count(flagged, 'regional value')}</a> of ${rois.length} had too little coverage.</p>`
-}
-${notes.map((note) => html`<p class="note">${note}</p>`)}`;
-}
-
-function findings(analysis: CohortAnalysis): Html {
-  const { outcomes, rois } = analysis.plan;
-  const tests = outcomes.length + rois.length + outcomes.length * rois.length;
-  return html`<ul>${headlines(analysis).map((line) => html`<li>${line}</li>`)}</ul>
-<p class="soft">${format.count(tests, 'primary test')}, not corrected for their number.</p>`;
 }

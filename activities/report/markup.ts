@@ -46,25 +46,41 @@ export interface Column<Row> {
   readonly kind?: 'words' | 'sentence';
 }
 
+export interface TableOptions<Row> {
+  /** Stands over a row and those that follow; null: the row belongs to those above it. */
+  readonly heading?: (row: Row) => string | Html | null;
+  /** Below the table: what abbreviations and signs mean. */
+  readonly note?: string | Html;
+}
+
 /** A table with a caption; the first column names the row. Wide tables scroll sideways inside their own box. */
 export function table<Row>(
   caption: string | Html,
   rows: readonly Row[],
   columns: readonly Column<Row>[],
+  { heading, note }: TableOptions<Row> = {},
 ): Html {
-  // Markup is escaped already: without its tags it is fit for an attribute.
-  const label = typeof caption === 'string' ? caption : trusted(caption.markup.replace(/<[^>]*>/g, ''));
-  return html`<div class="scroll" role="region" tabindex="0" aria-label="${label}"><table>
-<caption>${caption}</caption>
-<thead><tr>${columns.map((c) => html`<th scope="col" class="${c.kind ?? 'number'}">${c.head}</th>`)}</tr></thead>
-<tbody>
-${rows.map(
-  (row) =>
-    html`<tr>${columns.map((c, i) =>
+  const body = rows.map((row) => {
+    const over = heading?.(row) ?? null;
+    const cells = columns.map((c, i) =>
       i === 0
         ? html`<th scope="row" class="${c.kind ?? 'number'}">${c.cell(row)}</th>`
         : html`<td class="${c.kind ?? 'number'}">${c.cell(row)}</td>`,
-    )}</tr>\n`,
-)}</tbody>
-</table></div>`;
+    );
+    return html`${
+      over !== null &&
+      html`</tbody>\n<tbody><tr class="heading"><th scope="rowgroup" colspan="${columns.length}">${over}</th></tr>\n`
+    }<tr>${cells}</tr>\n`;
+  });
+  return html`<div class="scroll" role="region" tabindex="0" aria-label="${plainText(caption)}"><table>
+<caption>${caption}</caption>
+<thead><tr>${columns.map((c) => html`<th scope="col" class="${c.kind ?? 'number'}">${c.head}</th>`)}</tr></thead>
+<tbody>
+${body}</tbody>
+${note !== undefined && html`<tfoot><tr><td colspan="${columns.length}">${note}</td></tr></tfoot>`}</table></div>`;
+}
+
+/** Markup without its tags, for an attribute: it is escaped already. */
+function plainText(content: string | Html): string | Html {
+  return typeof content === 'string' ? content : trusted(content.markup.replace(/<[^>]*>/g, ''));
 }

@@ -1,24 +1,26 @@
-/** The statistical methods, and the headline results, in words. */
-import type { AnalysisPlan, CohortAnalysis } from '../../statistics/plan.ts';
+/** The statistical methods in words, with citations by the keys of `references.ts`. */
+import type { AnalysisPlan } from '../../statistics/plan.ts';
 import * as format from './format.ts';
+import { cite } from './references.ts';
 
 /** Paragraphs for a methods section: what was tested, and how numbers are to be read. */
 export function statisticalMethods(plan: AnalysisPlan): string[] {
   const { reference, treatment } = plan.groups;
-  const covariates = plan.covariates ?? [];
+  const { covariates = [], checks, sensitivity, winsorize, characteristics = [], families } = plan;
   return [
-    'Change in mean diffusivity (dMD) is MD at baseline minus MD at follow-up, averaged over the voxels of a region that had data in the subject.',
-    `Groups were compared with two-sided independent t-tests (Student's with pooled variance; Welch's beside it). Differences are ${reference} minus ${treatment}; d is Cohen's, with the pooled standard deviation.`,
-    ...(plan.winsorize === 'tukey'
+    `Change in mean diffusivity (dMD) is MD at baseline minus MD at follow-up, averaged over the voxels of a region that had data in the subject; d-scores are baseline minus follow-up likewise.`,
+    ...(characteristics.length > 0
       ? [
-          "Tests of dMD were repeated on Winsorized values: those outside Tukey's fences (1.5 interquartile ranges beyond the quartiles of all subjects of both groups) were pulled to the nearest value inside.",
+          `Baseline characteristics were compared by Student's t-test, Pearson's chi-square or, where a cell expects less than 5, Fisher's exact test; standardized differences are those of Austin ${cite('austin2009')}.`,
         ]
       : []),
-    `Each d-score was regressed on dMD, group and their product by ordinary least squares. Group is coded 0 (${reference}) and 1 (${treatment}), and dMD is centred on its mean before multiplying; β is the slope times the standard deviation of its term over that of the d-score. The slope of dMD is therefore that of ${reference}, and the product says how much the slope of ${treatment} differs from it. The same models with all variables, group included, z-scored before multiplying (coding z) are among the coefficients: the test of the product is the same.`,
-    "Effect sizes of group differences in the tables are Cohen's d and Hedges' g with exact 95 % confidence intervals from the noncentral t distribution. p values of the regions' group tests, and of each outcome's interactions, are also given adjusted for the number of regions: by Holm (family-wise error) and by Benjamini and Hochberg (false discovery rate).",
-    ...(plan.checks
+    `Groups were compared with two-sided independent t-tests (Student's with pooled variance; Welch's ${cite('welch1947')} beside it). Differences are ${reference} minus ${treatment}. Effect sizes are Cohen's d and Hedges' g ${cite('hedges1981')} with exact 95 % confidence intervals from the noncentral t distribution.`,
+    ...winsorizing(winsorize),
+    `Each d-score was regressed on dMD, group and their product by ordinary least squares. Group is coded 0 (${reference}) and 1 (${treatment}), and dMD is centred on its mean before multiplying; β is the slope times the standard deviation of its term over that of the d-score. The slope of dMD is therefore that of ${reference}, and the product says how much the slope of ${treatment} differs from it. The same models with all variables, group included, z-scored before multiplying (coding z) are among the coefficients: the test of the product is the same. Confidence bands in the figures are those of this model.`,
+    `p values of the regions' group tests, and of ${families === 'all' ? 'the interactions of all primary outcomes together' : "each outcome's interactions"}, are also given adjusted for their number: by Holm ${cite('holm1979')} (family-wise error) and by Benjamini and Hochberg ${cite('benjamini1995')} (false discovery rate).`,
+    ...(checks
       ? [
-          `Each primary interaction was tested again with heteroscedasticity-consistent errors (HC3) and by ${plan.checks.permutations} permutations of the residuals of the model without it (Freedman and Lane; seed ${plan.checks.seed}).`,
+          `Each primary interaction was tested again with heteroscedasticity-consistent errors (HC3) ${cite('mackinnon1985')} and by ${checks.permutations} permutations of the residuals of the model without it ${cite('freedman1983')} (seed ${checks.seed}).`,
         ]
       : []),
     ...(covariates.length > 0
@@ -26,59 +28,31 @@ export function statisticalMethods(plan: AnalysisPlan): string[] {
           `Each regression was repeated with ${covariates.map((set) => set.map(format.covariate).join(' and ')).join('; with ')}.`,
         ]
       : []),
+    ...(sensitivity ? sensitivityMethods(sensitivity) : []),
     'Within each group dMD and d-score were correlated (Pearson; confidence intervals by Fisher’s z).',
-    'A subject was left out of an analysis only where a value that it needs was missing. p values are two-sided and not corrected for the number of tests.',
+    `A subject was left out of an analysis only where a value that it needs was missing; nothing was imputed. p values are two-sided and, unless named adjusted, not corrected for the number of tests. The flow of subjects follows CONSORT ${cite('schulz2010')}; clouds of dMD are kernel densities ${cite('allen2019')}.`,
   ];
 }
 
-/** What a reader wants first: scores by group, dMD by group, interactions. One sentence each. */
-export function headlines(analysis: CohortAnalysis): string[] {
-  return [...scoreHeadlines(analysis), changeHeadline(analysis), ...interactionHeadlines(analysis)];
+function winsorizing(method: AnalysisPlan['winsorize']): string[] {
+  if (method === 'none') return [];
+  const limits =
+    method === 'tukey'
+      ? `outside Tukey's fences ${cite('tukey1977')} (1.5 interquartile ranges beyond the quartiles of all subjects of both groups)`
+      : `beyond the ${method.percentile}th percentile at either end (of all subjects of both groups)`;
+  return [
+    `Tests of dMD were repeated on Winsorized values: those ${limits} were pulled to the nearest value inside.`,
+  ];
 }
 
-function scoreHeadlines({ outcomeTests, plan }: CohortAnalysis): string[] {
-  return outcomeTests
-    .filter((test) => !test.exploratory)
-    .map(({ variable, result }) => {
-      if (!result.ok) return `${variable} by group could not be tested: ${result.reason}.`;
-      const { first, second, student, cohensD } = result.value;
-      const summary = `${format.fixed(first.mean, 1)} in ${plan.groups.reference}, ${format.fixed(second.mean, 1)} in ${plan.groups.treatment}`;
-      return `${variable} d-score: ${summary}; ${format.tEquals(student.t, student.df)}, ${format.pEquals(student.p)}, d = ${format.fixed(cohensD, 2)}.`;
-    });
-}
-
-function changeHeadline({ changeTests }: CohortAnalysis): string {
-  const tests = changeTests.flatMap(({ variable, result }) =>
-    result.ok ? [{ variable, student: result.value.student }] : [],
-  );
-  if (tests.length === 0) return 'dMD could not be compared between the groups.';
-  const low = tests.filter(({ student }) => student.p < 0.05);
-  const lowest = Math.min(...tests.map(({ student }) => student.p));
-  if (low.length === 0)
-    return `dMD did not differ between the groups in any of ${format.count(tests.length, 'region')} (lowest ${format.pEquals(lowest)}).`;
-  const list = low.map(
-    ({ variable, student }) =>
-      `${variable} (${format.tEquals(student.t, student.df)}, ${format.pEquals(student.p)})`,
-  );
-  return `dMD differed between the groups in ${list.join('; ')}: ${low.length} of ${format.count(tests.length, 'region')}.`;
-}
-
-function interactionHeadlines({ regressions, plan }: CohortAnalysis): string[] {
-  return plan.outcomes.map((outcome) => {
-    const models = regressions.flatMap(({ roi, result, ...cell }) =>
-      cell.outcome === outcome && cell.change === 'raw' && cell.covariates.length === 0 && result.ok
-        ? [{ roi, ...result.value.dummyCoded.interaction }]
-        : [],
-    );
-    if (models.length === 0) return `No model of ${outcome} could be fitted.`;
-    const low = models.filter(({ p }) => p < 0.05);
-    const lowest = Math.min(...models.map(({ p }) => p));
-    if (low.length === 0)
-      return `dMD × group predicted ${outcome} in none of ${format.count(models.length, 'region')} (lowest ${format.pEquals(lowest)}).`;
-    const list = low.map(
-      ({ roi, beta, t, p }) =>
-        `${roi} (β = ${format.bare(beta)}, t = ${format.fixed(t, 3)}, ${format.pEquals(p)})`,
-    );
-    return `dMD × group predicted ${outcome} in ${list.join('; ')}: ${low.length} of ${format.count(models.length, 'region')}.`;
-  });
+function sensitivityMethods({ bootstrap, cluster }: NonNullable<AnalysisPlan['sensitivity']>): string[] {
+  return [
+    `MD was also compared at follow-up adjusted for baseline (analysis of covariance), and in a linear mixed model of session, group and their product with a random intercept per subject ${cite('laird1982')}, with Satterthwaite's degrees of freedom ${cite('satterthwaite1946')}.`,
+    `For what finding no difference is worth: two one-sided tests of equivalence ${cite('schuirmann1987')}, Bayes factors with a Cauchy prior of scale .707 for group tests ${cite('rouder2009')} and their like for regression ${cite('rouder2012')} for the product, and the smallest effects found with a power of 80 % at this number of subjects.`,
+    `Interactions were followed up by simple slopes and regions of significance ${cite('bauer2005')}, and examined for influential subjects (Cook's distance ${cite('cook1977')}, DFBETAS), normal residuals ${cite('shapiro1965')} and constant variance ${cite('koenker1981')}; equal spread of the groups by Levene's test about the median ${cite('brown1974')}.${
+      bootstrap
+        ? ` Confidence intervals of their slopes were also bootstrapped (${bootstrap.resamples} resamples of subjects within groups, BCa ${cite('efron1987')}, seed ${bootstrap.seed}).`
+        : ''
+    }${cluster === undefined ? '' : ` Errors were also clustered by ${cluster}.`}`,
+  ];
 }

@@ -19,11 +19,16 @@ export function attentionTable(cohort: readonly CohortRow[]): Html {
 }
 
 /** Every subject, with its regions' mean coverage; folded away where it is long. */
-export function cohortTable({ cohort, rois }: GroupReport): Html {
+export function cohortTable({ cohort, rois, pages }: GroupReport): Html {
   const coverage = new Map<string, number[]>();
   for (const row of rois) coverage.set(row.subject, [...(coverage.get(row.subject) ?? []), row.coverage]);
   const rows = table('Cohort', cohort, [
-    { head: 'subject', cell: (row) => row.subject, kind: 'words' },
+    {
+      head: 'subject',
+      cell: ({ subject }) =>
+        Object.hasOwn(pages, subject) ? html`<a href="${pages[subject]}">${subject}</a>` : subject,
+      kind: 'words',
+    },
     { head: 'group', cell: (row) => row.group, kind: 'words' },
     { head: 'status', cell: status, kind: 'words' },
     {
@@ -54,6 +59,7 @@ export function leftOutTable(analysis: CohortAnalysis): Html | null {
     ...analysis.baselineTests,
     ...analysis.regressions,
     ...analysis.correlations,
+    ...analysis.mixedModels,
   ];
   for (const { subject, why } of [...analysis.leftOut, ...cells.flatMap((cell) => cell.leftOut)]) {
     const of = reasons.get(subject) ?? new Map<string, number>();

@@ -1,5 +1,4 @@
 /** The statistics as tables. */
-import type { InteractionModel } from '../../statistics/interaction.ts';
 import type {
   CohortAnalysis,
   CorrelationCell,
@@ -9,13 +8,14 @@ import type {
 } from '../../statistics/plan.ts';
 import type { Coefficient, Slope } from '../../statistics/regression.ts';
 import type { TTest } from '../../statistics/t-test.ts';
+import { adjustedChange, adjustedInteraction, isPrimary, primaryModels } from './cells.ts';
 import * as format from './format.ts';
 import { type Column, type Html, html, table } from './markup.ts';
 
-const NONE = '\u2013';
+export const NONE = '\u2013';
 
 /** A p, in bold under .05. */
-function significance(p: number): Html {
+export function significance(p: number): Html {
   return p < 0.05 ? html`<b class="low">${format.pValue(p)}</b>` : html`${format.pValue(p)}`;
 }
 
@@ -37,28 +37,32 @@ function groupColumns<Row extends GroupTest>(
     { head: html`${treatment}<br>mean ± SD (n)`, cell: summary('second') },
     {
       head: html`difference<br>[95 % CI]`,
-      cell: of(({ difference, student: { ci95 } }) =>
-        [difference, ...ci95]
-          .map(printDifference)
-          .map((v, i) => (i === 0 ? v : i === 1 ? ` [${v}, ` : `${v}]`))
-          .join(''),
-      ),
+      cell: of(({ difference, student: { ci95 } }) => format.interval(difference, ci95, printDifference)),
     },
     { head: 'Student', cell: of(({ student }) => format.tEquals(student.t, student.df)) },
     { head: 'p', cell: of(({ student }) => significance(student.p)) },
-    { head: html`p<br>Welch`, cell: of(({ welch }) => significance(welch.p)) },
-    { head: 'd', cell: of(({ cohensD }) => format.fixed(cohensD, 2)) },
+    {
+      head: html`d<br>[95 % CI]`,
+      cell: ({ effect }) =>
+        effect.ok
+          ? format.interval(effect.value.cohensD.value, effect.value.cohensD.ci95, (v) => format.fixed(v, 2))
+          : NONE,
+    },
+    { head: 'g', cell: ({ effect }) => (effect.ok ? format.fixed(effect.value.hedgesG.value, 2) : NONE) },
   ];
 }
 
 /** A last column with reasons, only where a row has one. */
-function reasons<Row extends { readonly result: { ok: boolean; reason?: string } }>(
+export function reasons<Row extends { readonly result: { ok: boolean; reason?: string } }>(
   rows: readonly Row[],
 ): Column<Row>[] {
   if (rows.every(({ result }) => result.ok)) return [];
   const cell = ({ result }: Row) => (result.ok ? '' : html`<span class="none">${result.reason ?? ''}</span>`);
   return [{ head: 'not computed because', cell, kind: 'sentence' }];
 }
+
+const differences = ({ plan: { groups } }: CohortAnalysis) =>
+  `Differences, Cohen’s d and Hedges’ g are ${groups.reference} minus ${groups.treatment}.`;
 
 /** Group tests of the d-scores. */
 export function outcomeTable(analysis: CohortAnalysis): Html {
@@ -69,11 +73,16 @@ export function outcomeTable(analysis: CohortAnalysis): Html {
     cell: (row) => (row.exploratory ? 'exploratory' : ''),
     kind: 'words',
   };
-  return table('d-score by group', rows, [
-    ...groupColumns<OutcomeTest>(analysis, 'outcome', print, print),
-    ...(rows.some((row) => row.exploratory) ? [exploratory] : []),
-    ...reasons(rows),
-  ]);
+  return table(
+    'd-score by group',
+    rows,
+    [
+      ...groupColumns<OutcomeTest>(analysis, 'outcome', print, print),
+      ...(rows.some((row) => row.exploratory) ? [exploratory] : []),
+      ...reasons(rows),
+    ],
+    { note: `${differences(analysis)} d-score: baseline minus follow-up, so that a fall is positive.` },
+  );
 }
 
 /** Group tests of dMD, raw and Winsorized. */
@@ -87,11 +96,27 @@ export function changeTable(analysis: CohortAnalysis): Html {
     { head: html`<br>p`, cell: winsorized(({ student }) => significance(student.p)) },
     { head: html`pulled<br>in`, cell: (row) => String(row.pulled.length) },
   ];
-  return table(html`dMD by group <small>baseline minus follow-up, 10⁻³ mm²/s</small>`, rows, [
-    ...groupColumns<Row>(analysis, 'region', format.change, format.change),
-    ...(analysis.plan.winsorize === 'none' ? [] : twin),
-    ...reasons(rows),
-  ]);
+  const adjusted = (head: string, which: 'holm' | 'fdr'): Column<Row> => ({
+    head: html`p<br>${head}`,
+    cell: ({ variable }) => {
+      const member = adjustedChange(analysis, variable);
+      return member === undefined ? NONE : significance(member[which]);
+    },
+  });
+  return table(
+    html`dMD by group <small>baseline minus follow-up, 10⁻³ mm²/s</small>`,
+    rows,
+    [
+      ...groupColumns<Row>(analysis, 'region', format.change, format.change),
+      adjusted('Holm', 'holm'),
+      adjusted('FDR', 'fdr'),
+      ...(analysis.plan.winsorize === 'none' ? [] : twin),
+      ...reasons(rows),
+    ],
+    {
+      note: `${differences(analysis)} p Holm, p FDR: Student’s p adjusted for the number of regions.${analysis.plan.winsorize === 'none' ? '' : ' Pulled in: values changed by Winsorizing.'}`,
+    },
+  );
 }
 
 /** Whether the groups differed before treatment. */
@@ -103,46 +128,59 @@ export function baselineTable(analysis: CohortAnalysis): Html {
   ]);
 }
 
-const sameCovariates = (a: readonly string[], b: readonly string[]) => a.join('\n') === b.join('\n');
-
-/** The interaction models of one outcome, a region a row, with the interaction's p in every sensitivity analysis. */
-export function regressionTable(analysis: CohortAnalysis, outcome: string, title: string): Html {
-  const cells = analysis.regressions.filter((cell) => cell.outcome === outcome);
-  const rows = cells.filter((cell) => cell.change === 'raw' && cell.covariates.length === 0);
-  const of = (cell: (model: InteractionModel) => string | Html) => (row: InteractionCell) =>
-    row.result.ok ? cell(row.result.value) : NONE;
-  const slope = (head: Html, pick: (model: InteractionModel) => Slope): Column<InteractionCell>[] => [
-    { head, cell: of((model) => format.bare(pick(model).beta)) },
-    { head: html`<br>t`, cell: of((model) => format.fixed(pick(model).t, 3)) },
-    { head: html`<br>p`, cell: of((model) => significance(pick(model).p)) },
-  ];
-  const sensitivity = (head: Html, change: InteractionCell['change'], covariates: readonly string[]) => ({
-    head,
-    cell: ({ roi }: InteractionCell) => {
-      const twin = cells.find(
-        (c) => c.roi === roi && c.change === change && sameCovariates(c.covariates, covariates),
-      );
-      return twin?.result.ok ? significance(twin.result.value.dummyCoded.interaction.p) : NONE;
-    },
-  });
+/** Table 2: the primary interaction models of one outcome, three terms a region. */
+export function tableTwo(analysis: CohortAnalysis, outcome: string, caption: string): Html {
+  const { reference, treatment } = analysis.plan.groups;
+  interface Row {
+    readonly cell: InteractionCell;
+    readonly term: 'change' | 'group' | 'interaction';
+  }
+  const rows = primaryModels(analysis, outcome).flatMap((cell): Row[] =>
+    cell.result.ok
+      ? (['change', 'group', 'interaction'] as const).map((term) => ({ cell, term }))
+      : [{ cell, term: 'change' }],
+  );
+  const names = { change: 'dMD', group: 'group', interaction: 'dMD × group' };
+  const of =
+    (print: (slope: Slope) => string | Html) =>
+    ({ cell: { result }, term }: Row) =>
+      result.ok ? print(result.value.dummyCoded[term]) : NONE;
+  // Points per 1e-5 mm2/s: changes in MD are of that size.
+  const points = (term: Row['term'], value: number) =>
+    format.fixed(term === 'group' ? value : value * 1e-5, 2);
+  const adjusted = (which: 'holm' | 'fdr') => (row: Row) => {
+    const member = adjustedInteraction(analysis, outcome, row.cell.roi);
+    return row.term !== 'interaction' || member === undefined ? '' : significance(member[which]);
+  };
   return table(
-    html`${title} <small>d-score ~ dMD + group + dMD × group; on the right p of dMD × group in sensitivity analyses</small>`,
+    caption,
     rows,
     [
-      { head: 'region', cell: (row) => row.roi, kind: 'words' },
-      { head: 'n', cell: (row) => String(row.n) },
-      ...slope(html`dMD<br>β`, ({ dummyCoded }) => dummyCoded.change),
-      ...slope(html`group<br>β`, ({ dummyCoded }) => dummyCoded.group),
-      ...slope(html`dMD ×<br>group β`, ({ dummyCoded }) => dummyCoded.interaction),
-      { head: html`model<br>R²`, cell: of(({ dummyCoded }) => format.bare(dummyCoded.regression.r2)) },
-      { head: html`model<br>p`, cell: of(({ dummyCoded }) => significance(dummyCoded.regression.p)) },
-      ...(analysis.plan.winsorize === 'none' ? [] : [sensitivity(html`dMD<br>Winsorized`, 'winsorized', [])]),
-      ...(analysis.plan.covariates ?? []).map((set) =>
-        sensitivity(html`with<br>${set.map(format.covariate).join(', ')}`, 'raw', set),
-      ),
-      ...reasons(rows),
+      { head: '', cell: ({ cell, term }) => (cell.result.ok ? names[term] : 'no model'), kind: 'words' },
+      {
+        head: html`B<br>[95 % CI]`,
+        cell: (row) => of(({ b, ci95 }) => format.interval(b, ci95, (v) => points(row.term, v)))(row),
+      },
+      { head: 'SE', cell: (row) => of(({ se }) => points(row.term, se))(row) },
+      { head: 'β', cell: of(({ beta }) => format.bare(beta)) },
+      { head: 't', cell: of(({ t }) => format.fixed(t, 3)) },
+      { head: 'p', cell: of(({ p }) => significance(p)) },
+      { head: html`p<br>Holm`, cell: adjusted('holm') },
+      { head: html`p<br>FDR`, cell: adjusted('fdr') },
+      { head: html`partial<br>r`, cell: of(({ partialR }) => format.bare(partialR)) },
     ],
+    {
+      heading: (row) => (row.term === 'change' ? modelHeading(row.cell) : null),
+      note: `d-score ~ dMD + group + dMD × group; group 0 (${reference}) or 1 (${treatment}), dMD from its mean. B of dMD and of the product per 10⁻⁵ mm²/s. ΔR²: what the product adds. p Holm, p FDR: p of the product, adjusted within its family.`,
+    },
   );
+}
+
+function modelHeading({ roi, n, result, r2Change }: InteractionCell): Html {
+  if (!result.ok) return html`${roi} <small>n = ${n}: ${result.reason}</small>`;
+  const { r2, adjustedR2, f, df1, df2, p } = result.value.dummyCoded.regression;
+  const added = r2Change.ok ? `, ΔR² = ${format.bare(r2Change.value.r2Change)}` : '';
+  return html`${roi} <small>n = ${n}, R² = ${format.bare(r2)} (adjusted ${format.bare(adjustedR2)})${added}, F(${df1}, ${df2}) = ${format.fixed(f, 2)}, ${format.pEquals(p)}</small>`;
 }
 
 /** Pearson's r within each group, a region and outcome a row. */
@@ -191,7 +229,7 @@ export function coefficientTable(analysis: CohortAnalysis): Html {
   const rows = analysis.regressions.flatMap((cell): Row[] => {
     if (!cell.result.ok) return [];
     const { dummyCoded, zScored } = cell.result.value;
-    const primary = cell.change === 'raw' && cell.covariates.length === 0;
+    const primary = isPrimary(cell);
     return [['0/1', dummyCoded] as const, ...(primary ? [['z', zScored] as const] : [])].flatMap(
       ([coding, fit]) =>
         [fit.regression.intercept, ...fit.regression.slopes].map((coefficient) => ({
@@ -201,8 +239,7 @@ export function coefficientTable(analysis: CohortAnalysis): Html {
         })),
     );
   });
-  const precise = (v: number) =>
-    v.toPrecision(4).replace('-', '\u2212').replace('e-', 'e\u2212').replace('e+', 'e');
+  const { precise } = format;
   return table(html`All coefficients <small>B of dMD is per mm²/s</small>`, rows, [
     { head: 'outcome', cell: ({ cell }) => cell.outcome, kind: 'words' },
     { head: 'region', cell: ({ cell }) => cell.roi, kind: 'words' },

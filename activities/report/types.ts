@@ -60,6 +60,14 @@ export interface TruthRow {
   readonly correlation: number | null;
 }
 
+/** A file that holds numbers of the report. */
+export interface DataFile {
+  /** Below the folder of the report. */
+  readonly name: string;
+  /** Of a table; empty for other files. */
+  readonly columns: readonly string[];
+}
+
 export interface GroupReport {
   readonly title: string;
   readonly run: RunFacts;
@@ -69,10 +77,16 @@ export interface GroupReport {
   readonly table: readonly SubjectRow[];
   /** Absent where the study asks for no statistics or has one session. */
   readonly analysis?: CohortAnalysis;
+  /** The primary tests again with the subjects that were excluded from them; absent where nobody was. */
+  readonly keepingExcluded?: CohortAnalysis;
+  /** Address of each subject's page beside the report, such as `sub-01.html`; a subject without a page is not named. */
+  readonly pages: Readonly<Record<string, string>>;
+  /** Beside the report. */
+  readonly files: readonly DataFile[];
   readonly pictures: readonly SubjectPicture[];
   /** For simulated cohorts only. */
   readonly truth?: readonly TruthRow[];
-  /** Paragraphs on acquisition and processing; those on statistics are added by the report. */
+  /** Paragraphs on processing, with citations as `[@andersson2003]`; those on statistics are added by the report. */
   readonly methods: readonly string[];
   /** What a reader must know, such as what the study file supplied because sidecars were silent. */
   readonly notes: readonly string[];

@@ -30,13 +30,13 @@ export function diverging(value: number, most: number): Rgb {
 /** The diverging scale for a legend: stops of a CSS gradient from left to right. */
 export const DIVERGING_STOPS = DIVERGING.map((rgb) => `rgb(${rgb.join(' ')})`).join(', ');
 
-/** The scale as NiiVue wants it. */
+/** The scale as NiiVue wants it: its first place is for what lies below the range, and clear. */
 export const DIVERGING_MAP = {
-  R: DIVERGING.map(([r]) => r),
-  G: DIVERGING.map(([, g]) => g),
-  B: DIVERGING.map(([, , b]) => b),
-  A: DIVERGING.map(() => 255),
-  I: DIVERGING.map((_, i) => Math.round((255 * i) / (DIVERGING.length - 1))),
+  R: [0, ...DIVERGING.map(([r]) => r)],
+  G: [0, ...DIVERGING.map(([, g]) => g)],
+  B: [0, ...DIVERGING.map(([, , b]) => b)],
+  A: [0, ...DIVERGING.map(() => 255)],
+  I: [0, ...DIVERGING.map((_, i) => 1 + Math.round((254 * i) / (DIVERGING.length - 1)))],
 };
 
 /** Paints a difference; black where there are no data (exactly zero, or no number). */

@@ -48,7 +48,7 @@ function figureOf({ section, place, caption, frames }: LoadedFigure): Html {
 
 function shot(content: Uint8Array | string, alt: string): Html {
   if (typeof content === 'string') return html`<div role="img" aria-label="${alt}">${trusted(content)}</div>`;
-  return html`<img alt="${alt}" loading="lazy" src="data:image/png;base64,${Buffer.from(content).toString('base64')}">`;
+  return html`<img alt="${alt}" src="data:image/png;base64,${Buffer.from(content).toString('base64')}">`;
 }
 
 function legend(section: FigureSection, labels: readonly RoiLabel[], changeMost: number): Html | false {

@@ -124,7 +124,7 @@ function valueCell(
   reasons: readonly Reason[],
 ): Html | string {
   const value = metrics[name];
-  if (value === null || value === undefined) return html`<span class="none">not known</span>`;
+  if (value === null || value === undefined) return html`<span class="none">n/a</span>`;
   const values = cohort.flatMap((one) => one[name] ?? []);
   const reason = reasons.find((one) => one.metric === name && one.session === session);
   const text = reason

@@ -1,6 +1,6 @@
 /** Head motion over a series, as SVG. */
-import type { TopLevelSpec } from 'vega-lite';
-import { svg } from '../plots.ts';
+import { COLOUR } from '../style.ts';
+import { draw } from '../vega.ts';
 
 /** Position of the head in one volume against the first: mm and radians; framewise displacement in mm, null for the first. */
 export interface HeadPosition {
@@ -9,82 +9,75 @@ export interface HeadPosition {
   readonly framewise: number | null;
 }
 
-/** Apart for every colour vision, and by dash in grey (Okabe & Ito 2008). */
-const AXES = {
-  domain: ['x', 'y', 'z'],
-  range: ['#d55e00', '#009e73', '#0072b2'],
-  dashes: [
-    [1, 0],
-    [6, 2],
-    [2, 2],
-  ],
-};
+/** Apart for every colour vision (Okabe & Ito 2008), and by dash in grey. */
+const AXES = ['x', 'y', 'z'];
+const COLOURS = ['#d55e00', '#009e73', '#3b8fc4'];
+const DASHES = [
+  [1, 0],
+  [6, 2],
+  [2, 2],
+];
 const PANEL = { width: 460, height: 90 };
 
 /** Translations, rotations and framewise displacement, one above the other over the volumes. */
 export function motionTraces(series: readonly HeadPosition[]): Promise<string> {
-  const traces = (values: readonly (readonly [number, number, number])[], title: string) => ({
+  const x = (title: string | null) => ({
+    field: 'volume',
+    type: 'quantitative',
+    title,
+    scale: { domain: [-0.5, series.length - 0.5], nice: false },
+    axis: { tickCount: 8, tickMinStep: 1 },
+  });
+  const y = (field: string, title: string) => ({
+    field,
+    type: 'quantitative',
+    title,
+    axis: { tickCount: 4 },
+  });
+  const byAxis = { field: 'axis', type: 'nominal' };
+  const legend = { orient: 'right', title: 'axis' };
+  const traces = (name: string, title: string) => ({
     ...PANEL,
-    data: {
-      values: values.flatMap((value, volume) =>
-        AXES.domain.map((axis, i) => ({ volume, axis, value: value[i] })),
-      ),
-    },
-    mark: { type: 'line' as const, strokeWidth: 1.5, aria: false },
+    data: { name },
+    mark: { type: 'line', strokeWidth: 1.5, aria: false },
     encoding: {
-      x: VOLUME,
-      y: { field: 'value', type: 'quantitative' as const, title, axis: { tickCount: 4 } },
-      color: { field: 'axis', type: 'nominal' as const, scale: { domain: AXES.domain, range: AXES.range } },
-      strokeDash: {
-        field: 'axis',
-        type: 'nominal' as const,
-        scale: { domain: AXES.domain, range: AXES.dashes },
-      },
+      x: x(null),
+      y: y('value', title),
+      color: { ...byAxis, scale: { domain: AXES, range: COLOURS }, legend },
+      strokeDash: { ...byAxis, scale: { domain: AXES, range: DASHES }, legend },
     },
   });
-  const degrees = ([x, y, z]: HeadPosition['rotation']): [number, number, number] => [
-    (x * 180) / Math.PI,
-    (y * 180) / Math.PI,
-    (z * 180) / Math.PI,
-  ];
-  return svg({
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+  const spec = {
     spacing: 12,
     vconcat: [
-      traces(
-        series.map(({ translation }) => translation),
-        'translation (mm)',
-      ),
-      traces(
-        series.map(({ rotation }) => degrees(rotation)),
-        'rotation (°)',
-      ),
+      traces('translations', 'translation (mm)'),
+      traces('rotations', 'rotation (°)'),
       {
         ...PANEL,
-        data: {
-          values: series.flatMap(({ framewise }, volume) =>
-            framewise === null ? [] : [{ volume, framewise }],
-          ),
-        },
+        data: { name: 'framewise' },
         mark: {
           type: 'bar',
-          color: '#6f7680',
+          color: COLOUR.axis,
           width: Math.max(1, (0.7 * PANEL.width) / series.length),
           aria: false,
         },
-        encoding: {
-          x: { ...VOLUME, title: 'volume' },
-          y: { field: 'framewise', type: 'quantitative', title: 'FD (mm)', axis: { tickCount: 4 } },
-        },
+        encoding: { x: x('volume'), y: y('value', 'FD (mm)') },
       },
     ],
-    config: {
-      background: 'transparent',
-      view: { stroke: null },
-      axis: { grid: false, labelFontSize: 10.5, titleFontSize: 11.5, titleFontWeight: 'normal' },
-      legend: { orient: 'top', title: null },
-    },
-  } as TopLevelSpec);
+  };
+  const rows = (values: readonly (readonly [number, number, number])[], factor: number) =>
+    values.flatMap((value, volume) => AXES.map((axis, i) => ({ volume, axis, value: factor * value[i] })));
+  return draw(spec, {
+    translations: rows(
+      series.map(({ translation }) => translation),
+      1,
+    ),
+    rotations: rows(
+      series.map(({ rotation }) => rotation),
+      180 / Math.PI,
+    ),
+    framewise: series.flatMap(({ framewise }, volume) =>
+      framewise === null ? [] : [{ volume, value: framewise }],
+    ),
+  });
 }
-
-const VOLUME = { field: 'volume', type: 'quantitative' as const, title: null, axis: { tickCount: 8 } };

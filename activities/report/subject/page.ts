@@ -12,7 +12,7 @@ import { figureSection, type LoadedFigure, SECTION_TITLES } from './figures.ts';
 import { metricSection, metricText, unitOf } from './metrics.ts';
 import { SCRIPT } from './script.ts';
 import { stepSection } from './steps.ts';
-import { SUBJECT_CSS, THEME_CSS } from './style.ts';
+import { SUBJECT_CSS } from './style.ts';
 import { FIGURE_SECTIONS } from './types.ts';
 import { type LoadedMap, viewerSection } from './viewer.ts';
 
@@ -68,9 +68,10 @@ export function renderSubjectPage(page: SubjectPage): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="delta-md ${version}">
 <title>${subject}: ${study.title}</title>
-<style>${trusted(CSS + THEME_CSS + SUBJECT_CSS)}</style>
+<style>${trusted(CSS + SUBJECT_CSS)}</style>
 </head>
 <body>
+<a class="skip" href="#verdict">Skip to the verdict</a>
 <header>
 <h1>${subject}</h1>
 <div class="facts"><a href="report.html">${study.title}</a> · profile ${study.profile} · template ${study.template} · delta-md ${version}</div>
@@ -132,8 +133,18 @@ ${decision !== undefined && html`<p><strong>${decision.decision === 'include' ? 
 ${!decision && excluded !== undefined && html`<p>Left out of the statistics: ${excluded}</p>`}
 ${reasons.length > 0 && html`<ul class="reasons">${said}</ul>`}
 ${flagged.length > 0 && html`<p>${format.count(flagged.length, 'regional value')} with too little coverage: ${flagged.join(', ')}.</p>`}
-${notes.map((note) => html`<p class="note">${note}</p>`)}
-${tiles(standing.qc)}`;
+${tiles(standing.qc)}
+${notes.length > 0 && html`<ul class="notes">${together(notes).map((note) => html`<li>${note}</li>`)}</ul>`}`;
+}
+
+/** Notes that both sessions share are told once: `ses-1, ses-2: ...`. */
+function together(notes: readonly string[]): string[] {
+  const places = new Map<string, string[]>();
+  for (const note of notes) {
+    const [, place, text] = /^(ses-[A-Za-z0-9]+): ([\s\S]*)$/.exec(note) ?? ['', '', note];
+    places.set(text, [...(places.get(text) ?? []), ...(place === '' ? [] : [place])]);
+  }
+  return [...places].map(([text, of]) => (of.length > 0 ? `${of.join(', ')}: ${text}` : text));
 }
 
 /** What one looks at first, where it was measured. */

@@ -59,8 +59,11 @@ export const SCRIPT = `
     for (const { name, base64, colours, range, labels } of maps) {
       const image = await NVImage.loadFromBase64({
         base64, name: name + '.nii.gz', colormap: colours === 'diverging' ? 'diverging' : 'gray',
-        cal_min: range[0], cal_max: range[1], trustCalMinMax: false, opacity: 0, colorbarVisible: colours !== 'regions',
+        opacity: 0, colorbarVisible: false,
       });
+      // Half a step lower: the lowest value is still of the range, what has no data is below it.
+      image.cal_min = colours === 'regions' ? range[0] : range[0] - (range[1] - range[0]) / 508;
+      image.cal_max = range[1];
       if (labels) image.setColormapLabel(labels);
       nv.addVolume(image);
     }

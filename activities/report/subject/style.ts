@@ -2,11 +2,14 @@
 import { DIVERGING_STOPS } from './colours.ts';
 
 export const SUBJECT_CSS = `
+:root { --good: #1a6b2d; }
+@media screen and (prefers-color-scheme: dark) { :root { --good: #74cf87; } }
 .verdict { display: inline-block; font-weight: 700; padding: .15rem .7rem; border-radius: 1rem; border: 2px solid currentColor; }
 .verdict-pass { color: var(--good); }
 .verdict-warn { color: var(--warn); }
 .verdict-exclude { color: var(--bad); }
-.reasons { max-width: 60rem; }
+.reasons, .notes { max-width: 60rem; }
+.notes { color: var(--soft); font-size: .9rem; }
 .place { font-weight: 600; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem 1.5rem; margin: .75rem 0; }
 .pair.wide { grid-template-columns: 1fr; }
@@ -25,7 +28,6 @@ figure[data-show=turns] .frame + .frame { animation: turns 2s steps(1, end) infi
 button { font: inherit; font-size: .85rem; color: var(--ink); background: var(--wash); border: 1px solid var(--axis); border-radius: .3rem; padding: .2rem .6rem; cursor: pointer; }
 button[aria-pressed=true] { border-color: var(--accent); box-shadow: inset 0 -2px 0 var(--accent); font-weight: 600; }
 button:disabled { cursor: default; opacity: .6; }
-:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: .4rem 0; padding: 0; list-style: none; max-width: none; font-size: .85rem; color: var(--soft); }
 .legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: .15rem; margin-right: .35rem; vertical-align: -.08rem; border: 1px solid var(--axis); }
 .scale { display: grid; grid-template-columns: auto 10rem auto; align-items: center; gap: .5rem; justify-content: start; font-size: .85rem; color: var(--soft); margin: .4rem 0; }
@@ -35,7 +37,9 @@ button:disabled { cursor: default; opacity: .6; }
 .strip .axis { stroke: var(--line); }
 .strip circle { fill: var(--accent); stroke: var(--paper); }
 .strip .limit { stroke: var(--bad); stroke-dasharray: 2 1.5; }
-td.beyond { font-weight: 700; color: var(--bad); }
+td .beyond-warn { color: var(--warn); }
+td .beyond-exclude { color: var(--bad); }
+.metric { white-space: nowrap; }
 pre { margin: .3rem 0; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .78rem; }
 td details { margin: 0; }
 td.sentence { min-width: 16rem; }
@@ -50,13 +54,4 @@ fieldset { border: 1px solid var(--line); border-radius: .3rem; margin: .5rem 0;
   .pair { grid-template-columns: 1fr 1fr; }
 }
 @media (prefers-reduced-motion: reduce) { figure[data-show=turns] .frame + .frame { animation: none; } }
-`;
-
-/** Variables of light and dark that the report's style does not have yet. */
-export const THEME_CSS = `
-:root { color-scheme: light dark; --paper: #fff; --axis: #8b949e; --good: #1a6b2d; }
-body { background: var(--paper); }
-@media screen and (prefers-color-scheme: dark) {
-  :root { --ink: #e6e9ec; --soft: #a8b0b9; --line: #343b43; --wash: #1d2228; --accent: #58b0e8; --warn: #e8a85c; --bad: #ff8d8d; --good: #74cf87; --paper: #12161a; --axis: #6b7580; }
-}
 `;
