@@ -35,7 +35,7 @@ export function motionTraces(series: readonly HeadPosition[]): Promise<string> {
     axis: { tickCount: 4 },
   });
   const byAxis = { field: 'axis', type: 'nominal' };
-  const legend = { orient: 'right', title: 'axis' };
+  const legend = { orient: 'right' };
   const traces = (name: string, title: string) => ({
     ...PANEL,
     data: { name },

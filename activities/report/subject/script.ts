@@ -45,7 +45,7 @@ export const SCRIPT = `
     viewer.querySelector('.stage').hidden = false;
     const nv = new Niivue({
       backColor: [0, 0, 0, 1], isRadiologicalConvention: true, isColorbar: true, dragAndDropEnabled: false,
-      crosshairWidth: 0.6, textHeight: 0.035, show3Dcrosshair: true, loadingText: '', logLevel: 'error',
+      crosshairWidth: 0.4, crosshairWidthUnit: 'mm', textHeight: 0.05, show3Dcrosshair: true, loadingText: '', logLevel: 'error',
       onLocationChange: ({ mm, values }) => {
         const place = Array.from(mm).slice(0, 3).map((v) => v.toFixed(0)).join(', ');
         const figures = values.map(({ value }, i) => maps[i].colours === 'regions'

@@ -14,7 +14,7 @@ export const SUBJECT_CSS = `
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem 1.5rem; margin: .75rem 0; }
 .pair.wide { grid-template-columns: 1fr; }
 .shot img { display: block; max-width: 100%; height: auto; background: #000; border-radius: .25rem; image-rendering: auto; }
-.slices img { width: 100%; max-width: 60rem; image-rendering: pixelated; }
+.slices img { image-rendering: pixelated; }
 .frames { display: grid; gap: .5rem; }
 .frames b { display: block; font-size: .8rem; font-weight: 600; color: var(--soft); }
 figure[data-show=both] .frames { grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr)); }
