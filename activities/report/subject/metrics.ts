@@ -34,7 +34,7 @@ export function metricText(name: string, value: number): string {
     Math.abs(rounded) >= 1e6 || (rounded !== 0 && Math.abs(rounded) < 1e-4)
       ? scaled.toExponential(1)
       : String(rounded);
-  return text.replace('-', MINUS);
+  return text.replaceAll('-', MINUS);
 }
 
 const UNITS: Readonly<Record<string, string>> = { 'mm^2/s': '10⁻³ mm²/s', 's/mm^2': 's/mm²', degrees: '°' };
