@@ -114,6 +114,11 @@ const SIGNAL: Record<string, MetricInfo> = {
     units: '%',
     worse: 'high',
   },
+  raw_bad_slices: {
+    description: 'Slices that lost their signal in the raw series, of all',
+    units: '%',
+    worse: 'high',
+  },
   raw_num_spikes: {
     description:
       'Slices of the raw series with stripes or flashes: residuals far above those of the same slice elsewhere',

@@ -54,6 +54,12 @@ export function seriesQc(
       [`${prefix}_neighbor_corr`]: meanOf(known(neighbourCorrelations(series, neighbours))),
       [`${prefix}_masked_neighbor_corr`]: meanOf(known(masked)),
       [`${prefix}_num_bad_slices`]: slices.dropped.length,
+      ...(prefix === 'raw'
+        ? {
+            raw_bad_slices: (100 * slices.dropped.length) / (series.volumes * dims[2]),
+            raw_num_spikes: slices.spiked.length,
+          }
+        : {}),
     },
     neighbourCorr: masked,
     slices,

@@ -79,8 +79,8 @@ function meanImage(series: Image, volumes: readonly number[]): Float32Array {
 }
 
 /** The susceptibility field, and b0s of opposed phase encoding before and after it was undone. */
-async function susceptibility(
-  maps: SessionMaps,
+export async function susceptibility(
+  maps: Pick<SessionMaps, 'fieldHz' | 'unwarped' | 'b0s' | 'acqparamsB0'>,
   schemes: readonly Scheme[],
   voxels: Int32Array,
 ): Promise<{ metrics: Metrics; displacement: (number | null)[] }> {

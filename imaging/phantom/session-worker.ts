@@ -19,7 +19,7 @@ import { anatomyOf, regionalMd } from './subject.ts';
 import { fractionalAnisotropy, meanDiffusivity } from './template.ts';
 
 /** What to simulate, and where. Plain data: it travels between threads. */
-export interface SessionJob extends Required<SessionOptions> {
+export interface SessionJob extends Required<Omit<SessionOptions, 'motion'>> {
   readonly artefacts: Artefacts;
   /** Folder of the dataset. */
   readonly folder: string;

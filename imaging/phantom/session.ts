@@ -89,6 +89,8 @@ export interface SessionOptions {
   readonly change?: RegionalChange;
   readonly protocol?: Partial<Protocol>;
   readonly artefacts?: Partial<Artefacts>;
+  /** Head positions of the volumes of AP, then PA. Default: drawn by the artefacts' scale of motion. */
+  readonly motion?: readonly RigidParameters[];
 }
 
 /** One set of volumes with one phase encoding. */
@@ -168,7 +170,7 @@ export function simulateSession(options: SessionOptions): SimulatedSession {
 
   const scheme = gradientScheme(protocol.directions, protocol.b0s, protocol.bvalue);
   const volumes = scheme.bvals.length;
-  const motion = drawMotion(stream('motion'), 2 * volumes, artefacts.motion);
+  const motion = options.motion ?? drawMotion(stream('motion'), 2 * volumes, artefacts.motion);
   const response = drawEddyResponse(randomStream(seed, 'eddy'), artefacts.eddyCurrents);
   const sensitivity = sensitivityOf(grid, artefacts.shading, seed);
   const bvecs = schemeToBvecs(scheme, grid);

@@ -2,7 +2,8 @@
  * Bad slices of a series: those that lost their signal (motion during the gradients, a failed excitation) and those
  * with too much (spikes in k space, which lay stripes over the whole slice and so light up the air). Each slice is
  * compared with itself in the other volumes of its kind and with its neighbours in the same volume: contrast that goes
- * with direction, motion and coil profile change smoothly along the slices, a bad slice does not.
+ * with direction, motion and coil profile change gradually along the slices; a bad slice is darker, or brighter, than
+ * those above it and those below.
  */
 import { type Image, volumeOf, voxelCount } from '../image.ts';
 import { medianOf, robustDeviation } from './numbers.ts';
@@ -22,6 +23,8 @@ const FLASH = Math.log(8 / 7);
 const STRIPES = Math.log(4 / 3);
 /** Share of a slice's voxels, the darkest over time, that are taken for air. */
 const AIR = 0.25;
+/** Added to the air, as a share of the brain's signal: many scanners blank the air, and ratios of nothing say nothing. */
+const AIR_FLOOR = 0.02;
 
 export interface BadSlices {
   readonly dropped: readonly SlicePlace[];
@@ -67,7 +70,10 @@ function airOf(series: Image): Int32Array {
   return out;
 }
 
-/** Log ratios of each slice against itself in other volumes of its kind and against its neighbours. */
+/**
+ * Log ratios of each slice against itself in other volumes of its kind, beyond those of its neighbours: 0 where it lies
+ * between the slices below and those above, as at the rim of a head that has moved. The outermost slices are not judged.
+ */
 function deviations(
   means: Float64Array,
   volumes: number,
@@ -88,9 +94,11 @@ function deviations(
         Math.log(Math.max(means[t * total + k], 1e-3 * usual.get(k)!) / usual.get(k)!),
       );
       for (const [i, k] of judged.entries()) {
-        const around = ratio.filter((_, other) => other !== i && Math.abs(other - i) <= REACH);
-        const middle = medianOf(around);
-        if (middle !== null) out[t][k] = ratio[i] - middle;
+        const below = medianOf(ratio.slice(Math.max(0, i - REACH), i));
+        const above = medianOf(ratio.slice(i + 1, i + 1 + REACH));
+        if (below === null || above === null) continue;
+        const [low, high] = below < above ? [below, above] : [above, below];
+        out[t][k] = Math.min(0, ratio[i] - low) + Math.max(0, ratio[i] - high);
       }
     }
   }
@@ -120,7 +128,8 @@ export function badSlices(series: Image, voxels: Int32Array, kinds: readonly (st
   const fullest = counts.reduce((a, b) => Math.max(a, b), 0);
   const slices = [...counts.keys()].filter((k) => counts[k] >= Math.max(1, SMALLEST_SLICE * fullest));
   const deviation = deviations(means, series.volumes, slices, nz, kinds);
-  const air = sliceMeans(series, airOf(series)).means;
+  const floor = AIR_FLOOR * (medianOf(means.filter((mean) => mean > 0)) ?? 0);
+  const air = sliceMeans(series, airOf(series)).means.map((mean) => mean + floor);
   const stripes = deviations(air, series.volumes, [...counts.keys()], nz, kinds);
   const spiked = new Map<string, SlicePlace>();
   for (const place of [...beyond(stripes, 1, STRIPES), ...beyond(deviation, 1, FLASH)])
