@@ -4,7 +4,6 @@
  */
 import { basename, join } from 'node:path';
 import { readParticipants } from '../config/participants.ts';
-import type { OutcomeSettings } from '../config/schema.ts';
 import type { Study } from '../config/study.ts';
 import { isMissing, readTable } from '../config/tables.ts';
 import { DeltaMdError } from '../pipeline/failures.ts';
@@ -12,14 +11,17 @@ import type { SubjectRow as CohortTableRow } from '../pipeline/roster.ts';
 import { sessionName } from '../pipeline/study.ts';
 import { analysePlan } from '../statistics/analyse.ts';
 import type { AnalysisPlan, CohortAnalysis, SubjectRow } from '../statistics/plan.ts';
-import { tsv, writeInto, writeJsonInto } from './derivatives.ts';
+import { analysisPlan, mdOf, valuesOf } from './analysis.ts';
+import { writeInto, writeJsonInto } from './derivatives.ts';
+import { statisticsTables } from './group-tables/index.ts';
+import { regionalChange, regionalMd } from './group-tables/regional.ts';
+import { writeTables } from './group-tables/table.ts';
 import { picturesOf, readSteps, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
 import { GROUP_QC, groupQc } from './qc/group.ts';
 import { readSubjectQc } from './qc/publish.ts';
 import { standings } from './qc/standing.ts';
 import { bibliography, renderGroupReport } from './report/html.ts';
-import type { CohortRow, DataFile, GroupReport, RoiRow, TruthRow } from './report/types.ts';
-import { statisticsTables } from './statistics-tables.ts';
+import type { CohortRow, GroupReport, RoiRow, TruthRow } from './report/types.ts';
 import { writeSubjectPages } from './subject-page.ts';
 import { recoveredTruth } from './truth.ts';
 import { isThere } from './whole-file.ts';
@@ -77,20 +79,6 @@ async function readMd(study: Study, subject: string): Promise<MdRow[]> {
   return rows;
 }
 
-/** d-score = baseline - follow-up, or the column that holds it; null where a part is missing. */
-function scoreOf(
-  outcome: OutcomeSettings,
-  values: Readonly<Record<string, number | string | null>>,
-): number | null {
-  const number = (column: string | undefined) => {
-    const value = column === undefined ? null : values[column];
-    return typeof value === 'number' ? value : null;
-  };
-  if (outcome.change !== undefined) return number(outcome.change);
-  const [baseline, followup] = [number(outcome.baseline), number(outcome.followup)];
-  return baseline === null || followup === null ? null : baseline - followup;
-}
-
 /** Regions below the coverage a study asks for are left out of the statistics, not averaged from scraps. */
 function usable(row: MdRow | undefined): number | null {
   return row === undefined || row.flagged ? null : row.md;
@@ -104,29 +92,21 @@ async function analysisTable(
 ): Promise<SubjectRow[]> {
   const [baseline, followup] = study.sessions;
   const participants = new Map((await readParticipants(study)).map((p) => [p.subject, p]));
-  const outcomes = [...(study.statistics?.outcomes ?? []), ...(study.statistics?.exploratory ?? [])];
-  return [...new Set(md.map((row) => row.subject))].map((subject) => {
+  const rois = study.rois.labels.map(({ name }) => name);
+  return [...new Set(md.map((row) => row.subject))].map((subject): SubjectRow => {
     const of = (label: string | null, roi: string) =>
       usable(md.find((row) => row.subject === subject && row.label === label && row.roi === roi));
-    const person = participants.get(subject);
-    const change: Record<string, number | null> = {};
-    const baselineMd: Record<string, number | null> = {};
-    for (const { name } of study.rois.labels) {
-      const before = of(baseline.label, name);
-      const after = followup ? of(followup.label, name) : null;
-      baselineMd[name] = before;
-      change[name] = before === null || after === null ? null : before - after;
-    }
+    const { group = '', values = {} } = participants.get(subject) ?? {};
     return {
       subject,
-      group: person?.group ?? '',
+      group,
       ...(excluded.has(subject) ? { excluded: excluded.get(subject) } : {}),
-      change,
-      baselineMd,
-      scores: Object.fromEntries(outcomes.map((o) => [o.name, scoreOf(o, person?.values ?? {})])),
-      covariates: Object.fromEntries(
-        (study.statistics?.covariates ?? []).map((c) => [c, person?.values[c] ?? null]),
+      ...mdOf(
+        rois,
+        (roi) => of(baseline.label, roi),
+        (roi) => (followup ? of(followup.label, roi) : null),
       ),
+      ...(study.statistics ? valuesOf(study.statistics, values) : { scores: {}, covariates: {} }),
     };
   });
 }
@@ -134,20 +114,8 @@ async function analysisTable(
 function analyse(study: Study, table: readonly SubjectRow[]): CohortAnalysis | undefined {
   const { statistics, participants } = study;
   if (!statistics || !participants || study.sessions.length < 2) return undefined;
-  return analysePlan(
-    {
-      groups: participants.group,
-      rois: study.rois.labels.map((label) => label.name),
-      outcomes: statistics.outcomes.map((o) => o.name),
-      exploratory: statistics.exploratory.map((o) => o.name),
-      covariates: statistics.covariates.map((c) => [c]),
-      winsorize: statistics.winsorize,
-      ...(statistics.permutations > 0
-        ? { checks: { permutations: statistics.permutations, seed: statistics.seed } }
-        : {}),
-    },
-    table,
-  );
+  const rois = study.rois.labels.map(({ name }) => name);
+  return analysePlan(analysisPlan(statistics, participants.group, rois), table);
 }
 
 /** The primary tests as if nobody had been excluded from them; undefined where nobody was. */
@@ -195,22 +163,6 @@ function methods(study: Study, tools: readonly { name: string; version: string }
     `Baseline FA was registered to ${basename(study.template)} with fsl_reg (affine, then non-linear)${study.sessions.length > 1 ? '; the follow-up session was aligned to the baseline with flirt (6 degrees of freedom), and both MD maps were taken to template space in one interpolation' : ''}. MD was averaged per region over voxels with data; regions with less than ${Math.round(100 * study.rois.minimumCoverage)} % of their voxels were left out of the statistics.`,
   ];
 }
-
-const MEANING = {
-  participant_id: 'Subject',
-  session: 'Session',
-  group: 'Treatment group',
-  roi: 'Region',
-  md: { Description: 'Mean diffusivity averaged over the voxels with data', Units: 'mm^2/s' },
-  md_baseline: { Description: 'MD at baseline', Units: 'mm^2/s' },
-  md_followup: { Description: 'MD at follow-up', Units: 'mm^2/s' },
-  dmd: { Description: 'MD(baseline) - MD(follow-up)', Units: 'mm^2/s' },
-  voxels: 'Voxels averaged',
-  coverage: 'Share of the voxels of the region that had data, 0 to 1',
-  flagged: 'true: below the coverage the study asks for, left out of the statistics',
-};
-
-const CHANGE_COLUMNS = ['participant_id', 'group', 'roi', 'md_baseline', 'md_followup', 'dmd'];
 
 async function describeDataset(study: Study, version: string): Promise<void> {
   await writeJsonInto(join(study.output, 'dataset_description.json'), {
@@ -272,50 +224,19 @@ export async function finishCohort(
   await writeSubjectPages(study, done, version, beat);
   const subjects = await analysisTable(study, md, excluded);
 
-  const roiColumns = ['participant_id', 'session', 'roi', 'md', 'voxels', 'coverage', 'flagged'];
-  await writeInto(
-    at(GROUP_FILES.rois),
-    tsv(
-      roiColumns,
-      md.map((row) => ({ ...row, participant_id: row.subject })),
-    ),
-  );
-  await writeJsonInto(at(GROUP_FILES.rois.replace('.tsv', '.json')), MEANING);
-  if (study.sessions.length > 1) {
-    const changes = subjects.flatMap((row) =>
-      study.rois.labels.map(({ name }) => {
-        const [before, change] = [row.baselineMd[name] ?? null, row.change[name] ?? null];
-        return {
-          participant_id: row.subject,
-          group: row.group,
-          roi: name,
-          md_baseline: before,
-          md_followup: before === null || change === null ? null : before - change,
-          dmd: change,
-        };
-      }),
-    );
-    await writeInto(at(GROUP_FILES.change), tsv(CHANGE_COLUMNS, changes));
-    await writeJsonInto(at(GROUP_FILES.change.replace('.tsv', '.json')), MEANING);
-  }
-
-  const files: DataFile[] = [{ name: GROUP_FILES.rois, columns: roiColumns }];
-  if (study.sessions.length > 1) files.push({ name: GROUP_FILES.change, columns: CHANGE_COLUMNS });
+  const rois = study.rois.labels.map(({ name }) => name);
   const analysis = analyse(study, subjects);
-  if (analysis) {
-    await writeJsonInto(at(GROUP_FILES.statistics), analysis);
-    for (const [name, text] of Object.entries(statisticsTables(analysis))) {
-      await writeInto(at(name), text);
-      files.push({ name, columns: text.slice(0, text.indexOf('\n')).split('\t') });
-    }
-    files.push({ name: GROUP_FILES.statistics, columns: [] });
-  }
+  const tables = {
+    [GROUP_FILES.rois.replace('.tsv', '')]: regionalMd(md),
+    ...(study.sessions.length > 1
+      ? { [GROUP_FILES.change.replace('.tsv', '')]: regionalChange(subjects, rois) }
+      : {}),
+    ...(analysis ? statisticsTables(analysis) : {}),
+  };
+  await writeTables(study.output, tables);
+  if (analysis) await writeJsonInto(at(GROUP_FILES.statistics), analysis);
   const truth: TruthRow[] | undefined = await recoveredTruth(study, subjects);
-  if (truth) {
-    await writeJsonInto(at(GROUP_FILES.truth), truth);
-    files.push({ name: GROUP_FILES.truth, columns: [] });
-  }
-  files.push({ name: GROUP_FILES.cohort, columns: [] }, { name: GROUP_FILES.references, columns: [] });
+  if (truth) await writeJsonInto(at(GROUP_FILES.truth), truth);
 
   beat();
   const tools = await toolVersions(study, done);
@@ -328,7 +249,13 @@ export async function finishCohort(
     analysis,
     keepingExcluded: analysis && keepingExcluded(analysis.plan, subjects),
     pages: await pagesOf(study, done),
-    files,
+    files: [
+      ...Object.entries(tables).map(([name, { columns }]) => ({ name: `${name}.tsv`, columns })),
+      ...(analysis ? [{ name: GROUP_FILES.statistics }] : []),
+      ...(truth ? [{ name: GROUP_FILES.truth }] : []),
+      { name: GROUP_FILES.cohort },
+      { name: GROUP_FILES.references },
+    ],
     pictures,
     truth,
     methods: methods(study, tools),

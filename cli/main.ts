@@ -26,6 +26,7 @@ const COMMANDS: Readonly<
   qc: ['review the quality of subjects, and decide', () => import('./commands/qc.ts')],
   cancel: ['stop a running cohort', () => import('./commands/cancel.ts')],
   report: ['make tables, statistics and report again', () => import('./commands/report.ts')],
+  stats: ['analyse a table by a plan, without images', () => import('./commands/stats.ts')],
   logs: ["what a subject's steps print", () => import('./commands/logs.ts')],
   trace: ['every file and command behind one number', () => import('./commands/trace.ts')],
   cache: ['results by content: list, verify, clean', () => import('./commands/cache.ts')],

@@ -1,30 +1,20 @@
 /** Reads and checks a study file: everything that is wrong is told at once, each with its line. */
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { type Document, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import { joinParticipants } from './participants.ts';
 import { pathFindings } from './paths.ts';
-import { type Finding, findingsOf, locate, type Problem } from './problems.ts';
+import { type Finding, findingsOf, type Problem } from './problems.ts';
 import { PROFILES } from './profiles.ts';
 import { qcFindings } from './qc.ts';
 import { type Runtime, type StudyFile, studyJsonSchema, studySchema } from './schema.ts';
+import { settingsFindings } from './statistics-settings.ts';
 import type { RoiLabel, Study, StudySession } from './study.ts';
 import { readTable } from './tables.ts';
+import { readYaml } from './yaml-file.ts';
 
 export type LoadedStudy = { ok: true; study: Study } | { ok: false; problems: Problem[] };
 
 /** Settings whose values are words even where they look like numbers: `baseline: 01` means the label 01, not 1. */
 const WORDS = new Set(['study', 'title', 'sessions', 'select', 'participants', 'exclude']);
-
-function keepWords(document: Document): void {
-  visit(document, {
-    Scalar(_, scalar, path) {
-      const top = path.find(isPair)?.key;
-      if (isScalar(top) && WORDS.has(String(top.value)) && typeof scalar.value === 'number')
-        scalar.value = scalar.source;
-    },
-  });
-}
 
 /**
  * Loads the study file at `path`. Relative paths in it start at its folder (participants.file: at bids).
@@ -32,35 +22,14 @@ function keepWords(document: Document): void {
  */
 export async function loadStudy(path: string): Promise<LoadedStudy> {
   const file = resolve(path);
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    const message = `${file} cannot be read (${(error as NodeJS.ErrnoException).code})`;
-    const remedy = 'Check the path; delta-md init writes a new study file';
-    return { ok: false, problems: [{ file, line: 1, column: 1, path: '', message, remedy }] };
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const syntax = (message: string, offset: number): Problem => {
-    const { line, col } = lines.linePos(offset);
-    const remedy = 'Mend the YAML: indent with spaces, one "name: value" per line';
-    return { file, line: Math.max(1, line), column: Math.max(1, col), path: '', message, remedy };
-  };
-  if (document.errors.length > 0)
-    return { ok: false, problems: document.errors.map((error) => syntax(error.message, error.pos[0])) };
-  keepWords(document);
-  let data: unknown;
-  try {
-    data = document.toJS() ?? {};
-  } catch (error) {
-    // An alias (*name) without its anchor shows only here.
-    return { ok: false, problems: [syntax((error as Error).message, 0)] };
-  }
+  const read = await readYaml(file, WORDS, 'delta-md init writes a new study file');
+  if (!read.ok) return read;
+  const { data, place } = read;
   const schema = studyJsonSchema();
   const parsed = studySchema.safeParse(data);
   const findings: Finding[] = [
     ...(parsed.error?.issues ?? []).flatMap((issue) => findingsOf(issue, data, schema)),
+    ...(parsed.data?.statistics ? settingsFindings(parsed.data.statistics) : []),
     ...(await pathFindings(data, dirname(file))),
     ...(parsed.success ? qcFindings(parsed.data.qc) : []),
   ];
@@ -81,7 +50,7 @@ export async function loadStudy(path: string): Promise<LoadedStudy> {
       }
     }
   }
-  problems.unshift(...findings.map((finding) => locate(file, document, lines, finding)));
+  problems.unshift(...findings.map(place));
   problems.sort((a, b) => Number(b.file === file) - Number(a.file === file) || a.line - b.line);
   return problems.length === 0 && study ? { ok: true, study } : { ok: false, problems };
 }

@@ -1,6 +1,8 @@
 /** The participants table: who is in which group, with which scores. */
 import { DeltaMdError } from '../pipeline/failures.ts';
-import { type Finding, type Keys, type Problem, suggestion, suggestOrList } from './problems.ts';
+import { type Finding, type Problem, suggestion, suggestOrList } from './problems.ts';
+import type { GroupSettings, StatisticsSettings } from './statistics-schema.ts';
+import { type NamedColumn, namedColumns } from './statistics-settings.ts';
 import type { Study } from './study.ts';
 import { isMissing, readTable, type Table } from './tables.ts';
 
@@ -14,30 +16,6 @@ export interface Participant {
   readonly values: Readonly<Record<string, number | string | null>>;
 }
 
-/** A column the study file names: where it does, and whether it must hold numbers. */
-interface NamedColumn {
-  readonly column: string;
-  readonly keys: Keys;
-  readonly numeric: boolean;
-}
-
-function columnsOf(study: Study): NamedColumn[] {
-  const { outcomes = [], exploratory = [], covariates = [] } = study.statistics ?? {};
-  const ofOutcomes = (list: typeof outcomes, where: string) =>
-    list.flatMap((outcome, i) =>
-      (['baseline', 'followup', 'change'] as const).flatMap((key) =>
-        outcome[key] === undefined
-          ? []
-          : [{ column: outcome[key], keys: ['statistics', where, i, key], numeric: true }],
-      ),
-    );
-  return [
-    ...ofOutcomes(outcomes, 'outcomes'),
-    ...ofOutcomes(exploratory, 'exploratory'),
-    ...covariates.map((column, i) => ({ column, keys: ['statistics', 'covariates', i], numeric: false })),
-  ];
-}
-
 /** Adds `sub-` where the table leaves it out. */
 export function subjectName(id: string): string {
   return id.startsWith('sub-') ? id : `sub-${id}`;
@@ -46,13 +24,19 @@ export function subjectName(id: string): string {
 /**
  * Joins table and study file. Findings are about the study file (a column that does not exist), problems about the
  * table (a subject twice, an unknown group, a score that is no number). Excluded subjects' values are not judged.
+ * @param more columns needed besides those that the statistics name
  */
 export function joinParticipants(
-  study: Study & { participants: NonNullable<Study['participants']> },
+  study: {
+    readonly participants: { readonly id: string; readonly group: GroupSettings };
+    readonly exclude: Readonly<Record<string, string>>;
+    readonly statistics?: StatisticsSettings;
+  },
   table: Table,
+  more: readonly NamedColumn[] = [],
 ): { participants: Participant[]; findings: Finding[]; problems: Problem[] } {
   const { id, group } = study.participants;
-  const named = columnsOf(study);
+  const named = [...namedColumns(study.statistics), ...more];
   const findings = [
     { column: id, keys: ['participants', 'id'] },
     { column: group.column, keys: ['participants', 'group', 'column'] },

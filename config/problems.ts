@@ -117,7 +117,7 @@ function describe(schema: JsonSchema, keys: Keys): string {
 /** Turns a schema issue into findings in the reader's words. */
 export function findingsOf(issue: z.core.$ZodIssue, data: unknown, schema: JsonSchema): Finding[] {
   const keys = issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key));
-  const name = keys.length === 0 ? 'the study file' : pathText(keys);
+  const name = keys.length === 0 ? 'the file' : pathText(keys);
   const value = valueAt(data, keys);
   const finding = (predicate: string, remedy = describe(schema, keys)): Finding[] => [
     { keys, message: `${name} ${predicate}`, remedy },

@@ -4,12 +4,13 @@
  */
 import { z } from 'zod';
 import { PROFILES, type ProfileName } from './profiles.ts';
+import { qc } from './qc-schema.ts';
+import { group, statistics, subjectColumn } from './statistics-schema.ts';
 
 const label = z.string().regex(/^[A-Za-z0-9]+$/);
 const text = z.string().min(1);
 /** A path; relative ones start at the study file's folder unless the field says otherwise. */
 const path = text;
-const column = text.describe('Name of a column of the participants file.');
 
 const acquisition = z
   .strictObject({
@@ -60,17 +61,8 @@ const participants = z
     file: path
       .default('participants.tsv')
       .describe('Tab-separated table, one row per subject; relative to bids.'),
-    id: column.default('participant_id').describe('Column with the subject, with or without sub-.'),
-    group: z
-      .strictObject({
-        column: column.describe('Column with the treatment group.'),
-        reference: text.describe('Value of that column for the reference group (coded 0).'),
-        treatment: text.describe('Value of that column for the treatment group (coded 1).'),
-      })
-      .refine((g) => g.reference !== g.treatment, {
-        message: 'has the same value for reference and treatment',
-      })
-      .describe('The two groups of the trial.'),
+    id: subjectColumn,
+    group,
   })
   .describe('Who took part, and in which group. Without it: imaging only, no statistics.');
 
@@ -200,90 +192,6 @@ const arrivals = z
   .prefault({})
   .describe('For delta-md watch, while the trial is still scanning.');
 
-const outcome = z
-  .strictObject({
-    name: text.describe('Name in the tables, such as MADRS.'),
-    baseline: column.optional().describe('Column of the score at baseline.'),
-    followup: column.optional().describe('Column of the score at follow-up; d-score = baseline - followup.'),
-    change: column.optional().describe('Column of the d-score itself, instead of baseline and followup.'),
-  })
-  .refine((o) => (o.change === undefined) === (o.baseline !== undefined && o.followup !== undefined), {
-    message: 'needs either the columns baseline and followup, or the column change',
-  })
-  .refine((o) => o.change === undefined || (o.baseline === undefined && o.followup === undefined), {
-    message: 'has change beside baseline or followup',
-  });
-
-const statistics = z
-  .strictObject({
-    outcomes: z.array(outcome).min(1).describe('Outcomes of the trial, tested with each region.'),
-    covariates: z
-      .array(column)
-      .default([])
-      .describe('Columns added to the regressions, one sensitivity run each.'),
-    exploratory: z.array(outcome).default([]).describe('Further outcomes, reported as exploratory.'),
-    permutations: z
-      .number()
-      .int()
-      .min(0)
-      .max(1_000_000)
-      .default(10_000)
-      .describe('Permutations by which each primary interaction is tested again; 0: none.'),
-    seed: z.number().int().min(0).default(1).describe('Seed of the permutations.'),
-    winsorize: z
-      .enum(['tukey', 'none'])
-      .default('tukey')
-      .describe(
-        'tukey: tests are repeated with outliers pulled in to the fences of Tukey; none: raw values only.',
-      ),
-  })
-  .describe('Tests and regressions over the cohort. Without it: no statistics.');
-
-const threshold = z
-  .strictObject({
-    warn: z.number().optional().describe('From here on somebody should look.'),
-    exclude: z.number().optional().describe('From here on the data are not usable.'),
-  })
-  .refine((t) => t.warn !== undefined || t.exclude !== undefined, {
-    message: 'needs warn, exclude, or both',
-  });
-
-const qc = z
-  .strictObject({
-    thresholds: z
-      .record(text, threshold)
-      .default({})
-      .describe(
-        'Limits of metrics, instead of the usual ones: { mean_fd: { warn: 0.5, exclude: 2 } }. Names are those of group_qc.json.',
-      ),
-    outliers: z
-      .strictObject({
-        mad: z
-          .number()
-          .positive()
-          .default(3.5)
-          .describe(
-            'Modified z-score (by the median absolute deviation) beyond which a figure is warned of as an outlier of the cohort.',
-          ),
-      })
-      .prefault({})
-      .describe('Figures far from those of the cohort; they only warn.'),
-    exclude: z
-      .enum(['automatic', 'person'])
-      .default('automatic')
-      .describe(
-        'Who leaves subjects out of the statistics. automatic: a limit "exclude" does, unless a person includes the subject; person: only a person does. delta-md qc takes decisions.',
-      ),
-    gate: z
-      .enum(['none', 'review'])
-      .default('none')
-      .describe(
-        'review: before the statistics the cohort waits for a decision on every subject that quality control flags.',
-      ),
-  })
-  .prefault({})
-  .describe('Limits of image quality, and who decides.');
-
 export const studySchema = z
   .strictObject({
     study: z
@@ -359,11 +267,10 @@ export type StudyFile = z.output<typeof studySchema>;
 export type AcquisitionEntry = z.output<typeof acquisition>;
 
 export type Runtime = z.output<typeof runtime>;
-export type QcSettings = z.output<typeof qc>;
 export type ArrivalSettings = z.output<typeof arrivals>;
 export type ResourceSettings = z.output<typeof resources>;
-export type StatisticsSettings = z.output<typeof statistics>;
-export type OutcomeSettings = z.output<typeof outcome>;
+export type { QcSettings } from './qc-schema.ts';
+export type { OutcomeSettings, StatisticsSettings } from './statistics-schema.ts';
 
 /** JSON Schema (2020-12) of the study file, for editors. */
 export function studyJsonSchema(): JsonSchema {

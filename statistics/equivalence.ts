@@ -1,5 +1,6 @@
 /** Whether an effect is too small to matter: two one-sided tests (TOST; Schuirmann 1987, Lakens 2017). */
 import { tQuantile, tUpperTail } from './distributions.ts';
+import { StatisticsError } from './errors.ts';
 import type { Slope } from './regression.ts';
 import { type TStatistic, tTest } from './t-test.ts';
 
@@ -33,7 +34,7 @@ export interface EquivalenceOfMeans {
 /**
  * Equivalence of two groups' means, first - second.
  * @param unit `raw`: bounds in the unit of the values; `d`: in pooled standard deviations of this sample
- * @throws StatisticsError as {@link tTest}
+ * @throws StatisticsError as {@link tTest}; NOT_FINITE where bounds in standard deviations vanish
  */
 export function equivalentMeans(
   first: readonly number[],
@@ -44,6 +45,8 @@ export function equivalentMeans(
   const { difference, student, welch } = tTest(first, second);
   const scale = unit === 'd' ? student.se / Math.sqrt(1 / first.length + 1 / second.length) : 1;
   const bounds = [low * scale, high * scale] as const;
+  if (low < high && !(bounds[0] < bounds[1]))
+    throw new StatisticsError('NOT_FINITE', 'the values are too large or too small to be calculated with');
   const of = ({ se, df }: TStatistic) => twoOneSided(difference, se, df, bounds);
   return { student: of(student), welch: of(welch) };
 }

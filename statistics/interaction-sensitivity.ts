@@ -7,7 +7,7 @@ import { attempt, type Result, StatisticsError } from './errors.ts';
 import { influence } from './influence.ts';
 import { type InteractionInput, interactionTerms } from './interaction.ts';
 import { type LeastSquares, leastSquares } from './least-squares.ts';
-import { compareNested } from './model-comparison.ts';
+import { addedLast } from './model-comparison.ts';
 import type {
   InteractionBootstrap,
   InteractionInfluence,
@@ -58,27 +58,21 @@ export function interactionSensitivity(
                 throw new StatisticsError('TOO_FEW', `${subjects[i]} has no ${clusterName}`);
               return one;
             });
-            return clusterErrors(fit, known).coefficients[INTERACTION];
+            const { coefficients, df } = clusterErrors(fit, known);
+            return { ...coefficients[INTERACTION], df };
           }),
     influence: of((fit) => influenceOf(fit, subjects)),
     varianceInflation: of(varianceInflation),
     breuschPagan: of(breuschPagan),
     shapiroWilk: of(({ residuals }) => shapiroWilk(residuals)),
     bayesFactor: of((fit) => {
-      const { n, r2, df1 } = regressionOf(fit);
-      const { r2Change } = compareNested(withoutInteraction(fit), fit);
+      const regression = regressionOf(fit);
+      const { n, r2, df1, slopes } = regression;
+      const { r2Change } = addedLast(regression, slopes[INTERACTION - 1]);
       return slopeBayesFactor(n, df1, r2, Math.max(0, r2 - r2Change));
     }),
     minimumDetectableF2: of(({ residuals, terms }) => minimumDetectableF2(residuals.length, terms.length)),
   };
-}
-
-/** The model in which dMD goes with the outcome alike in both groups. */
-export function withoutInteraction({ outcome, terms }: LeastSquares): LeastSquares {
-  return leastSquares(
-    outcome,
-    terms.filter((_, i) => i + 1 !== INTERACTION),
-  );
 }
 
 function influenceOf(fit: LeastSquares, subjects: readonly string[]): InteractionInfluence {

@@ -1,7 +1,7 @@
 /** What terms add to a regression. */
 import { fUpperTail } from './distributions.ts';
 import { type LeastSquares, residualVariance } from './least-squares.ts';
-import type { Regression } from './regression.ts';
+import type { Regression, Slope } from './regression.ts';
 
 export interface ModelComparison {
   /** R^2 of the larger model minus that of the smaller. */
@@ -42,10 +42,17 @@ export function compareNested(smaller: LeastSquares, larger: LeastSquares): Mode
   };
 }
 
+/** What one term adds to the others, from its slope: its F is the square of its t. */
+export function addedLast({ r2, df2 }: Regression, { t, p }: Slope): ModelComparison {
+  return { r2Change: (t * t * (1 - r2)) / df2, fChange: t * t, df1: 1, df2, p };
+}
+
 /**
  * Semi-partial correlation of the outcome with what each term has beyond the others; its square is the R^2 that the term
  * adds when entered last. In the order of the slopes.
  */
-export function semiPartialR({ r2, df2, slopes }: Regression): number[] {
-  return slopes.map(({ t }) => t * Math.sqrt((1 - r2) / df2));
+export function semiPartialR(regression: Regression): number[] {
+  return regression.slopes.map(
+    (slope) => Math.sign(slope.t) * Math.sqrt(addedLast(regression, slope).r2Change),
+  );
 }

@@ -168,7 +168,7 @@ export interface InteractionSensitivity {
   /** Null where the plan does not bootstrap. */
   readonly bootstrap: Result<InteractionBootstrap> | null;
   /** By errors that subjects of one cluster share; null where the plan names no cluster. */
-  readonly clusterRobust: Result<Coefficient> | null;
+  readonly clusterRobust: Result<Coefficient & { readonly df: number }> | null;
   readonly influence: Result<InteractionInfluence>;
   /** Per term of the model. */
   readonly varianceInflation: Result<readonly VarianceInflation[]>;

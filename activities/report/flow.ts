@@ -182,7 +182,7 @@ ${boxes.map((box) => html`<rect x="${box.x}" y="${box.y}" width="${BOX}" height=
 
 function inWords({ found, lost, processed, notAnalysed, analysed }: Flow): Html {
   const all = [found, ...lost, processed, ...(notAnalysed ? [notAnalysed] : []), ...analysed];
-  return html`Flow of subjects. ${all.map(
-    ({ title, reasons }) => `${title}${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}. `,
-  )}`;
+  return html`Flow of subjects<ul>${all.map(
+    ({ title, reasons }) => html`<li>${title}${reasons.length > 0 && `: ${reasons.join('; ')}`}</li>`,
+  )}</ul>`;
 }

@@ -48,7 +48,7 @@ export function forestPlot({ xTitle, rows, analyses, estimates }: ForestPlot): P
     field: 'analysis',
     type: 'nominal',
     scale: { domain: [...analyses] },
-    legend: { columns: 2, labelLimit: 260 },
+    legend: { columns: 2 },
   };
   const color = {
     ...names,

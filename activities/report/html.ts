@@ -47,7 +47,7 @@ export async function renderGroupReport(report: GroupReport): Promise<string> {
     {
       id: 'cohort',
       title: 'Subjects',
-      body: html`${flowDiagram(subjectFlow(cohort, analysis, table))}${attentionTable(cohort)}${analysis !== undefined && leftOutTable(analysis)}${cohortTable(report)}`,
+      body: html`${flowDiagram(subjectFlow(cohort, analysis, table))}${attentionTable(cohort)}${analysis !== undefined && leftOutTable(analysis)}`,
     },
   ];
   if (truth !== undefined && truth.length > 0)
@@ -63,6 +63,14 @@ export async function renderGroupReport(report: GroupReport): Promise<string> {
     sections.push({ id: 'pictures', title: 'Pictures', body: pictureSection(pictures) });
   sections.push(...methodSections(report));
   if (report.files.length > 0) sections.push({ id: 'data', title: 'Data', body: dataSection(report.files) });
+  sections.push({
+    id: 'appendix',
+    title: 'Appendix',
+    body: html`${cohortTable(report)}${
+      analysis !== undefined &&
+      html`<details><summary>All coefficients, in both codings</summary>${coefficientTable(analysis)}</details>`
+    }`,
+  });
   return page(report, sections).markup;
 }
 
@@ -133,8 +141,7 @@ async function resultSections(
     {
       id: 'regressions',
       title: 'Does dMD go with outcome?',
-      body: html`${all.map((outcome, i) => tableTwo(analysis, outcome, `Table 2${String.fromCharCode(97 + i)}. Regression of the ${titleOf(outcome)} d-score on dMD and group`))}${correlationTable(analysis)}
-<details><summary>All coefficients, in both codings</summary>${coefficientTable(analysis)}</details>`,
+      body: html`${all.map((outcome, i) => tableTwo(analysis, outcome, `Table 2${String.fromCharCode(97 + i)}. Regression of the ${titleOf(outcome)} d-score on dMD and group`))}${correlationTable(analysis)}`,
     },
     {
       id: 'figures',

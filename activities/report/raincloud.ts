@@ -1,7 +1,7 @@
 /** Where the changes of two groups lie: the cloud is their density, the rain every subject (Allen et al. 2019). */
 import { quantile } from '../../statistics/descriptive.ts';
 import { COLOUR } from './style.ts';
-import { colour, draw, type Groups, shape } from './vega.ts';
+import { colour, draw, type Groups, SUBJECT, shape } from './vega.ts';
 
 /** One subject. */
 export interface Drop {
@@ -107,8 +107,7 @@ export function raincloud(plot: Raincloud): Promise<string> {
           y: y('y'),
           color,
           shape: { ...shape(groups), legend: null },
-          description: { field: 'about', type: 'nominal' },
-          href: { field: 'href', type: 'nominal' },
+          ...SUBJECT,
         },
       },
       {

@@ -52,6 +52,14 @@ function groupColumns<Row extends GroupTest>(
   ];
 }
 
+/** Beside Student's test: the one that does not suppose equal variances. */
+function welch<Row extends GroupTest>(): Column<Row> {
+  return {
+    head: html`p<br>Welch`,
+    cell: ({ result }) => (result.ok ? significance(result.value.welch.p) : NONE),
+  };
+}
+
 /** A last column with reasons, only where a row has one. */
 export function reasons<Row extends { readonly result: { ok: boolean; reason?: string } }>(
   rows: readonly Row[],
@@ -78,6 +86,7 @@ export function outcomeTable(analysis: CohortAnalysis): Html {
     rows,
     [
       ...groupColumns<OutcomeTest>(analysis, 'outcome', print, print),
+      welch<OutcomeTest>(),
       ...(rows.some((row) => row.exploratory) ? [exploratory] : []),
       ...reasons(rows),
     ],
@@ -124,6 +133,7 @@ export function baselineTable(analysis: CohortAnalysis): Html {
   const rows = analysis.baselineTests;
   return table(html`MD at baseline by group <small>10⁻³ mm²/s</small>`, rows, [
     ...groupColumns<GroupTest>(analysis, 'region', format.md, format.change),
+    welch<GroupTest>(),
     ...reasons(rows),
   ]);
 }

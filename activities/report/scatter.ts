@@ -2,7 +2,7 @@
 import { t975 } from '../../statistics/distributions.ts';
 import { attempt } from '../../statistics/errors.ts';
 import { leastSquares, linearCombination } from '../../statistics/least-squares.ts';
-import { colour, draw, type Groups, shape } from './vega.ts';
+import { colour, draw, type Groups, SUBJECT, shape } from './vega.ts';
 
 /** One subject. */
 export interface Point {
@@ -65,8 +65,7 @@ export function scatterPlot(plot: ScatterPlot): Promise<string> {
           y,
           color: colour(groups),
           shape: shape(groups),
-          description: { field: 'about', type: 'nominal' },
-          href: { field: 'href', type: 'nominal' },
+          ...SUBJECT,
         },
       },
       {

@@ -48,8 +48,8 @@ nav { font-size: .9rem; margin: .75rem 0 0; display: flex; flex-wrap: wrap; gap:
 .framed caption { padding-right: 4.5rem; }
 .scroll { overflow-x: auto; margin: 1.25rem 0; width: fit-content; max-width: 100%; }
 table { border-collapse: collapse; font-size: .84375rem; line-height: 1.4; font-variant-numeric: tabular-nums; min-width: 20rem; }
-caption { text-align: left; font-weight: 600; padding: 0 0 .4rem; font-size: .9375rem; }
-caption small, .heading small { font-weight: 400; color: var(--soft); font-size: .85rem; }
+caption { text-align: left; font-weight: 600; padding: 0 0 .4rem; font-size: 1.1em; }
+caption small, .heading small { font-weight: 400; color: var(--soft); font-size: 1em; }
 thead { border-top: 1.5px solid var(--ink); border-bottom: 1px solid var(--ink); }
 tbody:last-of-type { border-bottom: 1.5px solid var(--ink); }
 thead th { font-weight: 600; vertical-align: bottom; white-space: nowrap; }
@@ -58,14 +58,13 @@ tbody tr + tr > * { border-top: 1px solid var(--line); }
 th:first-child, td:first-child { padding-left: .1rem; }
 tbody th { font-weight: 500; }
 th.words, td.words, th.sentence, td.sentence, .heading th, tfoot td { text-align: left; }
-th.words { white-space: normal; }
 td.words { white-space: normal; min-width: 4.5rem; }
 td.sentence { white-space: normal; min-width: 13rem; }
 .heading th { font-weight: 600; padding-top: .7rem; border-top: 1px solid var(--line); }
 .heading + tr th { padding-left: .8rem; }
 .heading ~ tr th { padding-left: .8rem; }
 .level { padding-left: .9rem; }
-tfoot td { max-width: 0; white-space: normal; color: var(--soft); font-size: .8rem; padding-top: .4rem; }
+tfoot td { max-width: 0; white-space: normal; color: var(--soft); font-size: .95em; padding-top: .4rem; }
 .low { font-weight: 700; }
 .none { color: var(--soft); font-style: italic; white-space: normal; }
 .status-failed { color: var(--bad); font-weight: 600; }
@@ -100,23 +99,37 @@ figcaption b { color: var(--ink); }
 details { margin: 1rem 0; }
 summary { cursor: pointer; color: var(--accent); }
 footer { color: var(--soft); font-size: .85rem; margin-top: 3rem; padding-top: 1rem; padding-bottom: 2.5rem; }
-@media (max-width: 40rem) { h1 { font-size: 1.4rem; } }
+@media screen and (max-width: 46rem) {
+  h1 { font-size: 1.4rem; }
+  .framed { width: 100%; }
+  .framed caption { padding-right: 0; }
+  .framed .scroll { margin-top: .25rem; }
+  .copy { position: relative; width: fit-content; margin-left: auto; }
+  /* The diagram would be too small to read: its words instead. */
+  .flow svg { display: none; }
+  .flow .unseen { position: static; width: auto; height: auto; margin: 0; clip-path: none; white-space: normal; color: var(--ink); }
+}
 @media print {
   @page { size: A4 landscape; margin: 13mm; }
   :root { color-scheme: light; }
   body { font-size: 9.5pt; }
   main, header, footer { max-width: none; padding: 0; }
+  p, ul, ol, .note, figcaption { max-width: none; }
   h2 { margin-top: 1.5rem; }
+  h3 { margin: 1rem 0 .25rem; }
   nav, .skip, .copy, .tip { display: none; }
   h2, h3, caption, .heading { break-after: avoid; }
   tr, li, .tiles { break-inside: avoid; }
   thead { display: table-header-group; }
   tfoot { display: table-row-group; }
-  .scroll { overflow: visible; max-width: none; }
-  table { font-size: 7.5pt; }
+  .scroll { overflow: visible; max-width: none; break-inside: avoid; }
+  table { font-size: 7.5pt; line-height: 1.3; }
+  .heading th { padding-top: .3rem; }
   th, td { padding: .14rem .3rem; }
-  .plots { grid-template-columns: repeat(3, 1fr); }
+  .plots { grid-template-columns: repeat(4, 1fr); gap: .8rem 1rem; }
+  figcaption { font-size: 8pt; line-height: 1.35; }
   .wide { grid-template-columns: repeat(2, 1fr); }
+  .wide svg { max-height: 140mm; width: auto; }
   .tiles { grid-template-columns: repeat(5, 1fr); }
   .flow svg { max-height: 165mm; width: auto; }
   .references a { color: inherit; text-decoration: none; }

@@ -74,7 +74,7 @@ function changeFinding(analysis: CohortAnalysis): string {
   if (tests.length === 0) return 'The change in MD could not be compared between the groups.';
   const low = tests.filter(({ student }) => student.p < 0.05);
   if (low.length === 0)
-    return `The change in MD did not differ between the groups in any of ${format.count(tests.length, 'region')} (lowest ${format.pEquals(Math.min(...tests.map(({ student }) => student.p)))}, not adjusted).`;
+    return `No difference between the groups in the change of MD could be shown in any of ${format.count(tests.length, 'region')} (lowest ${format.pEquals(Math.min(...tests.map(({ student }) => student.p)))}, not adjusted).`;
   const held = low.filter(({ variable }) => (adjustedChange(analysis, variable)?.holm ?? 1) < 0.05);
   const told = [...low].sort((a, b) => a.student.p - b.student.p).slice(0, MANY);
   const list = told.map(({ variable, difference, student, effect }) => {
@@ -94,7 +94,7 @@ function interactionFinding(analysis: CohortAnalysis, outcome: string): string {
   const low = models.filter(({ p }) => p < 0.05);
   const regions = format.count(models.length, 'region');
   if (low.length === 0)
-    return `The change in MD went with the change in ${outcome} alike in both groups in all of ${regions}: no interaction could be shown (lowest ${format.pEquals(Math.min(...models.map(({ p }) => p)))}, not adjusted).`;
+    return `That the change in MD goes with the change in ${outcome} differently in the two groups could not be shown in any of ${regions} (lowest ${format.pEquals(Math.min(...models.map(({ p }) => p)))}, not adjusted).`;
   const told = [...low].sort((a, b) => a.p - b.p).slice(0, MANY);
   const list = told.map(({ roi, b, beta, ci95, t, p }) => {
     const holm = adjustedInteraction(analysis, outcome, roi)?.holm;

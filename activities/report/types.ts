@@ -1,5 +1,7 @@
 /** What the group report is made from. Plain data; the activity gathers it, the report only prints it. */
+
 import type { CohortAnalysis, SubjectRow } from '../../statistics/plan.ts';
+import type { Column } from '../group-tables/table.ts';
 
 /** With what the cohort was processed. */
 export interface RunFacts {
@@ -64,8 +66,8 @@ export interface TruthRow {
 export interface DataFile {
   /** Below the folder of the report. */
   readonly name: string;
-  /** Of a table; empty for other files. */
-  readonly columns: readonly string[];
+  /** Of a table. */
+  readonly columns?: Readonly<Record<string, Column>>;
 }
 
 export interface GroupReport {

@@ -34,7 +34,8 @@ const CONFIG = {
     title: null,
     labelFontSize: 11.5,
     labelColor: COLOUR.ink,
-    labelLimit: 240,
+    // Without a canvas the width of words is guessed, and guessed wide.
+    labelLimit: 420,
     offset: 6,
     symbolOpacity: 1,
     symbolSize: 60,
@@ -66,13 +67,16 @@ export async function draw(spec: object, data: Data): Promise<string> {
 
 /** Takes out what Vega says for pages that leave a figure to themselves. */
 function plain(svg: string): string {
-  return svg
-    .replace('<svg ', '<svg aria-hidden="true" focusable="false" ')
-    .replace(/<path ([^>]*?)aria-label="([^"]*)"([^>]*?)\/>/g, '<path $1$3><title>$2</title></path>')
-    .replaceAll('<a xlink:href=', '<a tabindex="-1" href=')
-    .replace(/ (?:role|aria-roledescription|aria-label|font-family|xmlns:xlink|version)="[^"]*"/g, '')
-    .replace(/<path class="(?:background|foreground)" aria-hidden="true"[^>]*?\/>/g, '')
-    .replace(/\.(\d{2})\d+(?=[,\s")A-Z])/g, '.$1');
+  return (
+    svg
+      .replace('<svg ', '<svg aria-hidden="true" focusable="false" ')
+      .replace(/<path ([^>]*?)aria-label="([^"]*)"([^>]*?)\/>/g, '<path $1$3><title>$2</title></path>')
+      .replaceAll('<a xlink:href=', '<a tabindex="-1" href=')
+      .replace(/ (?:role|aria-roledescription|aria-label|font-family|xmlns:xlink|version)="[^"]*"/g, '')
+      .replace(/<path class="(?:background|foreground)" aria-hidden="true"[^>]*?\/>/g, '')
+      // A hundredth of a pixel is enough.
+      .replace(/ (?:d|transform)="[^"]*"/g, (shape) => shape.replace(/(\.\d\d)\d+/g, '$1'))
+  );
 }
 
 /** A colour for each group. */
@@ -88,3 +92,12 @@ export const shape = (groups: Groups) => ({
   type: 'nominal' as const,
   scale: { domain: [groups.reference, groups.treatment], range: ['circle', 'triangle-up'] },
 });
+
+/** What a pointer finds at a subject's point: the words of its field `about`, and a link where it has a `href`. */
+export const SUBJECT = {
+  description: { field: 'about', type: 'nominal' as const },
+  href: {
+    condition: { test: 'isValid(datum.href)', field: 'href', type: 'nominal' as const },
+    value: '',
+  },
+};

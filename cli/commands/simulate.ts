@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { ImagingError } from '../../imaging/errors.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
@@ -46,7 +46,7 @@ export function register(program: Command): void {
     .option('--truth-maps', 'also write true fields, masks and tensor maps')
     .option(
       '--participants-only',
-      'no images: participants.tsv, roi_md.tsv, and plan.json with the analysis and the truth',
+      'no images: participants.tsv, roi_md.tsv, both in table.tsv with plan.yaml for delta-md stats, and plan.json with the truth',
     )
     .option('--no-effects', 'with --participants-only: treatment does nothing, no score goes with dMD')
     .addOption(JSON_OPTION())
@@ -64,7 +64,9 @@ export function register(program: Command): void {
         const { seed, vehicle, ketamine, effects } = options;
         const n = { reference: vehicle, treatment: ketamine };
         const table = await simulateTable(resolve(folder), { seed, n, effects });
-        out.say(`Analysis and truth: ${table.plan}`);
+        out.say(
+          `Truth: ${table.plan}\nAnalyse it: delta-md stats --plan ${table.analysis} --table ${table.table} --output ${join(folder, 'results')}`,
+        );
         out.result(table);
         return;
       }

@@ -143,6 +143,9 @@ describe('the plan', () => {
     const { changeTests } = analysePlan(plan, rows);
     expect(changeTests.map((c) => c.pulled)).toEqual([['sub-13'], []]);
     expect(analysePlan({ ...plan, winsorize: 'none' }, rows).changeTests[0].winsorized).toBeNull();
+    const few = analysePlan({ ...plan, winsorize: { percentile: 5 } }, rows.slice(8, 10));
+    expect(few.changeTests[0].winsorized).toMatchObject({ ok: false, code: 'TOO_FEW' });
+    expect(few.regressions.every(({ result }) => !result.ok)).toBe(true);
   });
 
   test('an empty table gives reasons, not an exception', () => {
@@ -165,13 +168,22 @@ describe('the plan', () => {
       change: fc.record({ lBA10: value, vACC: value }),
       baselineMd: fc.record({ lBA10: value, vACC: value }),
       scores: fc.record({ MADRS: value, QIDS: value }),
+      sessionScores: fc.record({ MADRS: fc.record({ baseline: value, followup: value }) }),
       covariates: fc.record({ age: value, site: fc.constantFrom('A', 'B', null) }),
+      characteristics: fc.record({ age: value, site: fc.constantFrom('A', 'B', null) }),
     });
+    const everything: AnalysisPlan = {
+      ...plan,
+      characteristics: ['age', 'site'],
+      winsorize: { percentile: 10 },
+      checks: { permutations: 20, seed: 1 },
+      sensitivity: { equivalence: { d: 0.5 }, bootstrap: { resamples: 20, seed: 1 }, cluster: 'site' },
+    };
     fc.assert(
       fc.property(fc.array(row, { maxLength: 24 }), (rows) => {
-        visit(analysePlan({ ...plan, checks: { permutations: 20, seed: 1 } }, rows));
+        visit(analysePlan(everything, rows));
       }),
-      { seed: 24, numRuns: 400 },
+      { seed: 24, numRuns: 150 },
     );
   });
 });

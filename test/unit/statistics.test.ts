@@ -112,6 +112,24 @@ describe('Winsorizing', () => {
     expect(pulled).toEqual([8, 9]);
   });
 
+  test('beyond a percentile, to the nearest value within, not to the percentile itself', () => {
+    // Type 7: the 10th percentile of 11 values is the second, which stays; the 12th lies between second and third.
+    const values = [50, 1, 2, 3, 4, 5, 6, 7, 8, 9, -40];
+    expect(winsorize(values, { percentile: 10 })).toEqual({
+      values: [9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1],
+      pulled: [0, 10],
+    });
+    expect(winsorize(values, { percentile: 12 }).values).toEqual([8, 2, 2, 3, 4, 5, 6, 7, 8, 8, 2]);
+    expect(() => winsorize([1, 2], { percentile: 5 })).toThrowError(
+      expect.objectContaining({
+        code: 'TOO_FEW',
+        message: 'no value lies between the limits of Winsorizing',
+      }),
+    );
+    for (const percentile of [0, 50, Number.NaN])
+      expect(() => winsorize(values, { percentile })).toThrowError(RangeError);
+  });
+
   test('none changes nothing', () => {
     expect(winsorize([1, 2, 3, 1000], 'none')).toEqual({ values: [1, 2, 3, 1000], pulled: [] });
   });
