@@ -18,7 +18,6 @@ import { regionalChange, regionalMd } from './group-tables/regional.ts';
 import { writeTables } from './group-tables/table.ts';
 import { picturesOf, readSteps, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
 import { GROUP_QC, groupQc } from './qc/group.ts';
-import { readSubjectQc } from './qc/publish.ts';
 import { standings } from './qc/standing.ts';
 import { bibliography, renderGroupReport } from './report/html.ts';
 import type { CohortRow, GroupReport, RoiRow, TruthRow } from './report/types.ts';
@@ -213,15 +212,17 @@ export async function finishCohort(
     for (const { caption, png } of await picturesOf(study, subject))
       pictures.push({ subject, caption, pngBase64: png.toString('base64') });
   }
-  const excluded = new Map(
-    (await standings(study, done)).flatMap(({ subject, excluded }) =>
-      excluded ? [[subject, excluded]] : [],
-    ),
+  const quality = await standings(study, done);
+  const figures = groupQc(
+    study,
+    quality.map(({ qc }) => qc),
   );
-  const quality = groupQc(study, await Promise.all(done.map((subject) => readSubjectQc(study, subject))));
-  await writeInto(at(GROUP_QC.table), quality.table);
-  await writeJsonInto(at(GROUP_QC.dictionary), quality.dictionary);
-  await writeSubjectPages(study, done, version, beat);
+  await writeInto(at(GROUP_QC.table), figures.table);
+  await writeJsonInto(at(GROUP_QC.dictionary), figures.dictionary);
+  const excluded = new Map(
+    quality.flatMap(({ subject, excluded }) => (excluded ? [[subject, excluded]] : [])),
+  );
+  await writeSubjectPages(study, quality, version, beat);
   const subjects = await analysisTable(study, md, excluded);
 
   const rois = study.rois.labels.map(({ name }) => name);

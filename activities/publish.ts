@@ -23,6 +23,7 @@ import { drawSubject } from './draw.ts';
 import { recordsBehind } from './provenance.ts';
 import { type PublishedStep, readSummary, type SubjectSummary, stepsPath, summaryPath } from './published.ts';
 import { publishQc } from './qc/publish.ts';
+import { standings } from './qc/standing.ts';
 import { roiValues } from './rois.ts';
 import { hashFile } from './store.ts';
 import { pageOf, writeSubjectPages } from './subject-page.ts';
@@ -267,7 +268,7 @@ export async function publishSubject(
   ];
   const summary: SubjectSummary = { sessions: maps.sessions.length, flagged, notes };
   await writeJsonInto(summaryPath(study, subject), summary);
-  await writeSubjectPages(study, [subject], version, beat);
+  await writeSubjectPages(study, await standings(study, [subject]), version, beat);
   await notePublication(study, subject, key);
   return summary;
 }

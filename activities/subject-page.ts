@@ -5,7 +5,7 @@ import type { Study } from '../config/study.ts';
 import { writeInto } from './derivatives.ts';
 import { CHANGE_MOST } from './draw.ts';
 import { readDrawn, readSteps, readSummary } from './published.ts';
-import { type Standing, standings, thresholdsOf } from './qc/standing.ts';
+import { type Standing, thresholdsOf } from './qc/standing.ts';
 import type { LoadedFigure } from './report/subject/figures.ts';
 import { renderSubjectPage } from './report/subject/page.ts';
 import { packedViewer } from './report/subject/viewer.ts';
@@ -15,16 +15,14 @@ export const pageOf = (subject: string): string => `${subject}.html`;
 
 /**
  * Writes the pages of subjects, each with its place among them.
- * @param version of delta-md  @param beat called after each page
- * @throws DeltaMdError as {@link standings} does
+ * @param cohort how they stand  @param version of delta-md  @param beat called after each page
  */
 export async function writeSubjectPages(
   study: Study,
-  subjects: readonly string[],
+  cohort: readonly Standing[],
   version: string,
-  beat: () => void = () => {},
+  beat: () => void,
 ): Promise<void> {
-  const cohort = await standings(study, subjects);
   for (const standing of cohort) {
     await writePage(study, standing, cohort, version);
     beat();

@@ -143,6 +143,8 @@ function wantedOf(request: IncomingMessage, token: string): string | undefined {
 export async function reviewServer(review: Review): Promise<{ server: Server; url: string }> {
   const token = randomBytes(32).toString('base64url');
   let host = '';
+  /** What the last decision came to, shown once. */
+  let told: string | undefined;
   const page = async (response: ServerResponse, status = 200, told?: string) =>
     send(response, status, reviewPage(review.study, await review.look(), review.reviewer, told), {
       'Content-Security-Policy': POLICY,
@@ -156,20 +158,26 @@ export async function reviewServer(review: Review): Promise<{ server: Server; ur
       if (!form) return words(response, 413, 'Too long');
       const field = (name: string) => form.get(name) ?? '';
       try {
-        const told = await review.decide({
+        told = await review.decide({
           subject: field('subject'),
           decision: field('decision') as Choice,
           reason: field('reason'),
           who: field('who'),
         });
-        return await page(response, 200, told);
+        // Loading the page again must not decide again.
+        response.writeHead(303, { ...HEADERS, Location: `/${token}/` }).end();
+        return;
       } catch (error) {
         if (!(error instanceof CommandError)) throw error;
         return page(response, 400, error.message);
       }
     }
     if (request.method !== 'GET') return words(response, 405, 'Not allowed');
-    if (wanted === '') return page(response);
+    if (wanted === '') {
+      const news = told;
+      told = undefined;
+      return page(response, 200, news);
+    }
     if (/^(sub-[A-Za-z0-9]+|report)\.html$/.test(wanted)) {
       const file = await readFile(join(review.output, wanted)).catch(() => undefined);
       if (file) return send(response, 200, file);

@@ -5,7 +5,7 @@ import type { QcSettings } from '../../config/schema.ts';
 import type { Study } from '../../config/study.ts';
 import type { Decision, Flagged } from '../../pipeline/decisions.ts';
 import { lastDecisions, readDecisions } from './decisions.ts';
-import { readQc } from './published.ts';
+import { readSubjectQc } from './publish.ts';
 import { DEFAULT_THRESHOLDS, type Threshold } from './thresholds.ts';
 import type { SubjectQc } from './types.ts';
 import { LEVELS, type SubjectVerdict, verdictsOf } from './verdicts.ts';
@@ -71,7 +71,7 @@ export function standingOf(
 export async function standings(study: Study, subjects: readonly string[]): Promise<Standing[]> {
   const decisions = lastDecisions(await readDecisions(study));
   const cohort: { subject: string; qc: SubjectQc }[] = [];
-  for (const subject of subjects) cohort.push({ subject, qc: await readQc(study, subject) });
+  for (const subject of subjects) cohort.push({ subject, qc: await readSubjectQc(study, subject) });
   const rules = { thresholds: thresholdsOf(study.qc), mad: study.qc.outliers.mad };
   return verdictsOf(cohort, rules).map((verdict, i) => ({
     ...verdict,

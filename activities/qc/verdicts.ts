@@ -55,9 +55,17 @@ export const worstOf = (reasons: Iterable<Pick<Reason, 'level'>>): Level =>
     'pass',
   );
 
+/** Names in a sentence where the description is none. */
+const NAMES: Readonly<Record<string, string>> = {
+  csf_md_drift: 'change of the MD of fluid between the sessions',
+  gain_drift: 'change of the b0/DWI gain between the sessions',
+  protocol_differences: 'differences of protocol between the sessions:',
+};
+
 /** The metric's name in a sentence: its description without asides and explanations. */
 function nameOf(metric: string): string {
-  const [words] = (infoOf(metric)?.description ?? metric).replace(/\s*\([^)]*\)/g, '').split(/[:;]/, 1);
+  if (Object.hasOwn(NAMES, metric)) return NAMES[metric];
+  const [words] = (infoOf(metric)?.description ?? metric).replace(/\s*\([^)]*\)/g, '').split(/[,:;]/, 1);
   // Abbreviations (FA, MD) and people's names stay as they are.
   return /^(?!Dice|Nyquist)[A-Z][a-z]/.test(words) ? words[0].toLowerCase() + words.slice(1) : words;
 }
@@ -85,10 +93,18 @@ function beyondLimits({ session, metrics }: Measured, thresholds: readonly Thres
 }
 
 /**
+ * The smallest distance from the median that matters: half the way to where somebody should look. Spreads of good cohorts
+ * are narrow, and their outermost figures are good ones. Without a limit, a tenth of the median.
+ */
+function leastThatMatters(centre: number, threshold: Threshold | undefined): number {
+  return threshold === undefined ? Math.abs(centre) / 10 : Math.abs(threshold.warn - centre) / 2;
+}
+
+/**
  * Figures far from the others' (Iglewicz & Hoaglin 1993, modified z-score), on the side that is bad for the metric; metrics
  * that only describe have none. Where more than half of the values are the same, nothing can be said of the spread.
  */
-function outliers(group: readonly Measured[], mad: number): Map<Measured, Reason[]> {
+function outliers(group: readonly Measured[], { thresholds, mad }: Rules): Map<Measured, Reason[]> {
   const found = new Map<Measured, Reason[]>();
   const names = new Set(group.flatMap(({ metrics }) => Object.keys(metrics)));
   for (const metric of names) {
@@ -107,8 +123,13 @@ function outliers(group: readonly Measured[], mad: number): Map<Measured, Reason
     );
     if (spread <= 10 * Number.EPSILON * Math.abs(centre)) continue;
     const sign = info.worse === 'low' ? -1 : 1;
+    const least = leastThatMatters(
+      centre,
+      thresholds.find((threshold) => threshold.metric === metric),
+    );
     for (const { one, value } of known) {
-      if ((sign * MAD_OF_SD * (value - centre)) / spread <= mad) continue;
+      const beyond = sign * (value - centre);
+      if ((MAD_OF_SD * beyond) / spread <= mad || beyond < least) continue;
       const shown = withUnits(figures(value, centre), info);
       found.set(one, [
         ...(found.get(one) ?? []),
@@ -137,13 +158,13 @@ function signatureOf({ metrics }: Measured): string {
 }
 
 /** Outliers of all sessions, protocol by protocol. */
-function outliersByProtocol(sessions: readonly Measured[], mad: number): Map<Measured, Reason[]> {
+function outliersByProtocol(sessions: readonly Measured[], rules: Rules): Map<Measured, Reason[]> {
   const groups = new Map<string, Measured[]>();
   for (const one of sessions) {
     const signature = signatureOf(one);
     groups.set(signature, [...(groups.get(signature) ?? []), one]);
   }
-  return new Map([...groups.values()].flatMap((group) => [...outliers(group, mad)]));
+  return new Map([...groups.values()].flatMap((group) => [...outliers(group, rules)]));
 }
 
 /**
@@ -152,7 +173,7 @@ function outliersByProtocol(sessions: readonly Measured[], mad: number): Map<Mea
  */
 export function verdictsOf(
   cohort: readonly { readonly subject: string; readonly qc: SubjectQc }[],
-  { thresholds, mad }: Rules,
+  rules: Rules,
 ): SubjectVerdict[] {
   const measured = cohort.map(({ subject, qc }) => ({
     subject,
@@ -162,16 +183,16 @@ export function verdictsOf(
   const far = new Map([
     ...outliersByProtocol(
       measured.flatMap(({ sessions }) => sessions),
-      mad,
+      rules,
     ),
     ...outliers(
       measured.flatMap(({ pair }) => pair ?? []),
-      mad,
+      rules,
     ),
   ]);
   return measured.map(({ subject, sessions, pair }) => {
     const reasonsOf = (one: Measured): Reason[] => {
-      const beyond = beyondLimits(one, thresholds);
+      const beyond = beyondLimits(one, rules.thresholds);
       const told = new Set(beyond.map(({ metric }) => metric));
       // A figure beyond its limit need not be called an outlier, too.
       return [...beyond, ...(far.get(one) ?? []).filter(({ metric }) => !told.has(metric))];

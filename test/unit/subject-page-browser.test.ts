@@ -81,10 +81,7 @@ describe.skipIf(!there)('the page in Chromium', () => {
         const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
         // Evaluated by the debugger, which the page's policy does not bind.
         await page.evaluate(axe);
-        const found = await page.evaluate(async () => {
-          const run = (window as unknown as { axe: { run(): Promise<{ violations: AxeViolation[] }> } }).axe;
-          return (await run.run()).violations;
-        });
+        const found: AxeViolation[] = await page.evaluate('axe.run().then((found) => found.violations)');
         const serious = found.filter(({ impact }) => impact === 'serious' || impact === 'critical');
         expect(
           serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`),
@@ -100,7 +97,7 @@ describe.skipIf(!there)('the page in Chromium', () => {
       await open();
       const figure = page.locator('figure[data-show]').first();
       const second = figure.locator('.frame').nth(1);
-      const shown = () => second.evaluate((frame) => getComputedStyle(frame).visibility);
+      const shown = async () => ((await second.isVisible()) ? 'visible' : 'hidden');
       expect(await figure.getAttribute('data-show')).toBe('turns');
       const at = async (time: number) => {
         await second.evaluate((frame, ms) => {
@@ -151,14 +148,14 @@ describe.skipIf(!there)('the page in Chromium', () => {
     async () => {
       await open({ reducedMotion: 'reduce' });
       const viewer = page.locator('#viewer');
-      expect(await page.evaluate(() => 'niivue' in window)).toBe(false);
+      expect(await page.evaluate('"niivue" in window')).toBe(false);
       await viewer.getByRole('button', { name: 'Open the viewer' }).click();
       await expect
         .poll(() => viewer.locator('[role=status]').textContent(), { timeout: PATIENCE_MS })
         .toBe('');
       const drawn = async () => {
         await page.evaluate(
-          () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+          'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))',
         );
         return distinct(await viewer.locator('canvas').screenshot());
       };
@@ -183,7 +180,7 @@ describe.skipIf(!there)('the page in Chromium', () => {
 
   test('fits a phone: nothing but tables scrolls sideways', async () => {
     await open({ viewport: { width: 360, height: 740 }, reducedMotion: 'reduce' });
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
   });
 });
 
