@@ -112,9 +112,10 @@ async function* inTemplate(
   const fa = await readImage(maps.faInTemplate.path);
   const brain = { grid: template.grid, data: template.data };
   const everywhere = scene.axialAndCoronal(brain, brain);
-  const level = scene.otsuLevel(template.data);
-  const window = robustWindow(template.data, 0, 0.995);
-  const edge = scene.edgeOf(template.data.map((value) => (value > level ? 1 : 0)));
+  const some = scene.thinned(template.data);
+  const level = scene.otsuLevel(some);
+  const window = robustWindow(some, 0, 0.995);
+  const edge = scene.edgeOf(template.data, level);
   yield {
     place: null,
     section: 'registration',

@@ -4,8 +4,6 @@ import { pointMap, readWarp } from '../containers/toolkit/warp/warp.ts';
 import { identity, invert, type Matrix4, multiply, transformPoint } from '../imaging/affine.ts';
 import { type Grid, type Image, voxelCount, voxelToFsl } from '../imaging/image.ts';
 
-/** Samples along each axis of a voxel of the template, so that no native voxel is missed or decided by one sample. */
-const SAMPLES = 2;
 /** Voxels around a region that are carried along as background, to settle whose a border voxel is. */
 const AROUND = 2;
 
@@ -26,6 +24,8 @@ export async function labelsInNative(
   const toVoxel: Matrix4 = multiply(invert(voxelToFsl(native)), toSession);
   const toFsl = voxelToFsl(labels.grid);
   const [nx, ny, nz] = labels.grid.dims;
+  // Samples along each axis of a template's voxel: no native voxel is to be missed, or decided by one sample.
+  const samples = Math.max(...labels.grid.voxelSizes) < 0.75 * Math.min(...native.voxelSizes) ? 1 : 2;
   const near = surroundings(labels);
   const [mx, my, mz] = native.dims;
   /** Votes of each native voxel: label -> count. */
@@ -35,9 +35,9 @@ export async function labelsInNative(
     for (let j = 0; j < ny; j++)
       for (let i = 0; i < nx; i++, v++) {
         if (near[v] === 0) continue;
-        for (let s = 0; s < SAMPLES ** 3; s++) {
+        for (let s = 0; s < samples ** 3; s++) {
           const offset = (axis: number) =>
-            ((Math.floor(s / SAMPLES ** axis) % SAMPLES) + 0.5) / SAMPLES - 0.5;
+            ((Math.floor(s / samples ** axis) % samples) + 0.5) / samples - 0.5;
           map.sourceAt(...transformPoint(toFsl, i + offset(0), j + offset(1), k + offset(2)), point);
           const [x, y, z] = transformPoint(toVoxel, point[0], point[1], point[2]).map(Math.round);
           if (x < 0 || y < 0 || z < 0 || x >= mx || y >= my || z >= mz) continue;

@@ -142,7 +142,7 @@ export function above(pictures: readonly Picture[]): Picture {
 
 /** The file's bytes; equal pictures give equal bytes. A picture without colours is stored as grey. */
 export function png({ width, height, rgb }: Picture): Uint8Array {
-  const options = { zlib: { level: 9 } } as const;
+  const options = { zlib: { level: 6 } } as const;
   for (let i = 0; i < rgb.length; i += 3)
     if (rgb[i] !== rgb[i + 1] || rgb[i] !== rgb[i + 2])
       return encode({ width, height, data: rgb, channels: 3, depth: 8 }, options);
