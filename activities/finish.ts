@@ -21,6 +21,7 @@ import { GROUP_QC, groupQc } from './qc/group.ts';
 import { standings } from './qc/standing.ts';
 import { bibliography, renderGroupReport } from './report/html.ts';
 import type { CohortRow, GroupReport, RoiRow, TruthRow } from './report/types.ts';
+import { writeSubjectPages } from './subject-page.ts';
 import { recoveredTruth } from './truth.ts';
 import { isThere } from './whole-file.ts';
 
@@ -221,6 +222,7 @@ export async function finishCohort(
   const excluded = new Map(
     quality.flatMap(({ subject, excluded }) => (excluded ? [[subject, excluded]] : [])),
   );
+  await writeSubjectPages(study, quality, version, beat);
   const subjects = await analysisTable(study, md, excluded);
 
   const rois = study.rois.labels.map(({ name }) => name);

@@ -1,13 +1,14 @@
 /** A finished subject's outputs: maps and tables as BIDS derivatives, pictures, and every step's record. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Study } from '../config/study.ts';
+import type { Image } from '../imaging/image.ts';
 import { encodeNifti, readImage } from '../imaging/nifti.ts';
-import type { SubjectMaps } from '../pipeline/protocol.ts';
+import { type SubjectMaps, WHOLE } from '../pipeline/protocol.ts';
 import type { FileRef } from '../pipeline/step.ts';
-import type { StudyPlan } from '../pipeline/study.ts';
+import { type StudyPlan, sessionName } from '../pipeline/study.ts';
 import {
   copyInto,
   derivativePath,
@@ -20,18 +21,15 @@ import {
 } from './derivatives.ts';
 import { drawSubject } from './draw.ts';
 import { recordsBehind } from './provenance.ts';
+import { type PublishedStep, readSummary, type SubjectSummary, stepsPath, summaryPath } from './published.ts';
 import { publishQc } from './qc/publish.ts';
+import { standings } from './qc/standing.ts';
 import { roiValues } from './rois.ts';
-import { hashFile, type StepRecord } from './store.ts';
+import { hashFile } from './store.ts';
+import { pageOf, writeSubjectPages } from './subject-page.ts';
 import { isThere } from './whole-file.ts';
 
-/** What is told of a finished subject: small, no image data. */
-export interface SubjectSummary {
-  readonly sessions: number;
-  /** Regions below the study's coverage, as `ses-1 lBA10`. */
-  readonly flagged: readonly string[];
-  readonly notes: readonly string[];
-}
+export { picturesOf, readSteps, readSummary, type SubjectSummary } from './published.ts';
 
 /** Name of the ROI table's file; also how statistics find it again. */
 export function scalarstatsPath(study: Study, subject: string, session: string | null): string {
@@ -96,7 +94,10 @@ export async function isPublished(study: Study, subject: string, key: string): P
       return size?.size === bytes;
     }),
   );
-  return publication.key === key && there.every(Boolean);
+  // The page is written again at the end of a cohort, with the cohort in it: any size will do.
+  return (
+    publication.key === key && there.every(Boolean) && (await isThere(join(study.output, pageOf(subject))))
+  );
 }
 
 /** Notes what was written for a subject; its last file. */
@@ -209,6 +210,7 @@ export async function publishSubject(
   }
   beat();
   const [baseline, followup] = maps.sessions;
+  let change: Image | undefined;
   const fa = derivativePath(study.output, {
     subject,
     session: baseline.session,
@@ -233,7 +235,8 @@ export async function publishSubject(
     await copyInto(transform(followup.session, 'dwi', 'baseline', '.mat'), maps.followupToBaseline.path);
     const [a, b] = inTemplate;
     // A change is known only where both sessions have data.
-    const delta = a.map((value, i) => (value > 0 && b[i] > 0 ? value - b[i] : 0));
+    const data = a.map((value, i) => (value > 0 && b[i] > 0 ? value - b[i] : 0));
+    change = { grid: template.grid, volumes: 1, data };
     const path = derivativePath(study.output, {
       subject,
       space,
@@ -243,10 +246,7 @@ export async function publishSubject(
       suffix: 'dwimap',
       extension: '.nii.gz',
     });
-    await writeInto(
-      path,
-      gzipSync(encodeNifti({ grid: template.grid, volumes: 1, data: delta }), { level: 1 }),
-    );
+    await writeInto(path, gzipSync(encodeNifti(change), { level: 1 }));
     await writeJsonInto(sidecarOf(path), {
       Description: 'dMD = MD(baseline) - MD(follow-up), zero where either session has no data',
       Units: 'mm^2/s',
@@ -255,10 +255,10 @@ export async function publishSubject(
     });
   }
   beat();
-  await drawSubject(study, subject, maps, { template, labels });
   const quality = await publishQc(study, subject, maps, plan.template.path, beat);
+  await drawSubject(study, subject, maps, { template, labels, change }, beat);
 
-  await writeJsonInto(stepsPath(study.output, subject), await recordsBehind(resultsOf(maps)));
+  await writeJsonInto(stepsPath(study.output, subject), await stepsOf(maps));
   const inSession = ({ session, notes }: { session: string | null; notes: readonly string[] }) =>
     notes.map((note) => (session === null ? note : `ses-${session}: ${note}`));
   const notes = [
@@ -268,8 +268,18 @@ export async function publishSubject(
   ];
   const summary: SubjectSummary = { sessions: maps.sessions.length, flagged, notes };
   await writeJsonInto(summaryPath(study, subject), summary);
+  await writeSubjectPages(study, await standings(study, [subject]), version, beat);
   await notePublication(study, subject, key);
   return summary;
+}
+
+/** Records of all steps behind a subject's results, each with its session, or `subject`. */
+async function stepsOf(maps: SubjectMaps): Promise<PublishedStep[]> {
+  const places = new Map<string, string>();
+  for (const { session, fa } of maps.sessions)
+    for (const { key } of await recordsBehind([fa])) places.set(key, sessionName(session));
+  const records = await recordsBehind(resultsOf(maps));
+  return records.map((record) => ({ ...record, place: places.get(record.key) ?? WHOLE }));
 }
 
 /** The results that a subject's numbers and pictures rest on. */
@@ -284,31 +294,4 @@ export function resultsOf(maps: SubjectMaps): FileRef[] {
     ]),
     maps.faInTemplate,
   ];
-}
-
-const stepsPath = (output: string, subject: string) => join(output, 'logs', `${subject}_steps.json`);
-
-/** Records of the steps behind a subject's published results; undefined where it has none. */
-export async function readSteps(output: string, subject: string): Promise<StepRecord[] | undefined> {
-  const text = await readFile(stepsPath(output, subject), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : JSON.parse(text);
-}
-
-const summaryPath = (study: Study, subject: string) => join(study.output, 'logs', `${subject}_summary.json`);
-
-/** What a finished subject's summary says; undefined where there is none. */
-export async function readSummary(study: Study, subject: string): Promise<SubjectSummary | undefined> {
-  const text = await readFile(summaryPath(study, subject), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : JSON.parse(text);
-}
-
-/** Subjects' pictures, in the order they are shown. */
-export async function picturesOf(study: Study, subject: string): Promise<{ caption: string; png: Buffer }[]> {
-  const folder = join(study.output, subject, 'figures');
-  const index: { file: string; caption: string }[] = JSON.parse(
-    await readFile(join(folder, 'figures.json'), 'utf8').catch(() => '[]'),
-  );
-  return Promise.all(
-    index.map(async ({ file, caption }) => ({ caption, png: await readFile(join(folder, basename(file))) })),
-  );
 }

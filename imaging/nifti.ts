@@ -215,8 +215,10 @@ function swapBytes(bytes: Buffer, width: number): void {
 
 /** Options of {@link encodeNifti} and {@link writeImage}. */
 export interface WriteOptions {
-  /** Default float32. Integers are rounded and clipped; no scale factor is stored. */
+  /** Default float32. Integers are rounded and clipped. */
   type?: StoredType;
+  /** The values given are codes: value x slope + inter is meant, and stored so. Default: values as they are. */
+  codesOf?: { slope: number; inter: number };
   /** Up to 79 ASCII characters. */
   description?: string;
   /** Time between volumes in seconds; stored in pixdim[4]. Default: the image's own, else 1. */
@@ -254,7 +256,9 @@ export function encodeNifti(image: Image, options: WriteOptions = {}): Buffer {
   const pixdim = [qfac, ...image.grid.voxelSizes, volumeSeconds, 1, 1, 1];
   for (const [i, p] of pixdim.entries()) v.setFloat32(76 + 4 * i, p, le);
   v.setFloat32(108, 352, le);
-  v.setFloat32(112, 1, le); // scl_slope
+  const { slope, inter } = options.codesOf ?? { slope: 1, inter: 0 };
+  v.setFloat32(112, slope, le);
+  v.setFloat32(116, inter, le);
   out[123] = 2 | 8; // mm, seconds
   out.write((options.description ?? 'delta-md').slice(0, 79), 148, 'latin1');
   v.setInt16(252, 1, le);
@@ -266,17 +270,17 @@ export function encodeNifti(image: Image, options: WriteOptions = {}): Buffer {
   }
   out.write('n+1\0', 344, 'latin1');
   const n = image.data.length;
-  if (code === 16) new Float32Array(out.buffer, out.byteOffset + 352, n).set(image.data);
+  const { data } = image;
+  if (code === 16) new Float32Array(out.buffer, out.byteOffset + 352, n).set(data);
   else if (code === 4) {
     const target = new Int16Array(out.buffer, out.byteOffset + 352, n);
-    for (let i = 0; i < n; i++) target[i] = Math.max(-32768, Math.min(32767, Math.round(image.data[i])));
+    for (let i = 0; i < n; i++) target[i] = Math.max(-32768, Math.min(32767, Math.round(data[i])));
   } else if (code === 8) {
     const target = new Int32Array(out.buffer, out.byteOffset + 352, n);
-    for (let i = 0; i < n; i++)
-      target[i] = Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.round(image.data[i])));
-  } else if (code === 64) new Float64Array(out.buffer, out.byteOffset + 352, n).set(image.data);
+    for (let i = 0; i < n; i++) target[i] = Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.round(data[i])));
+  } else if (code === 64) new Float64Array(out.buffer, out.byteOffset + 352, n).set(data);
   else {
-    for (let i = 0; i < n; i++) out[352 + i] = Math.max(0, Math.min(255, Math.round(image.data[i])));
+    for (let i = 0; i < n; i++) out[352 + i] = Math.max(0, Math.min(255, Math.round(data[i])));
   }
   return out;
 }

@@ -1,6 +1,7 @@
 /** Slices of volumes as PNG: grey values through a window, outlines of labels, before beside after. No I/O. */
 import { encode } from 'fast-png';
 import type { Grid } from '../../imaging/image.ts';
+import { write } from './letters.ts';
 
 /** Red, green, blue, 0 to 255. */
 export type Rgb = readonly [number, number, number];
@@ -21,6 +22,9 @@ export interface Volume {
 /** Along which voxel axis one looks: i (sagittal), j (coronal) or k (axial), for images stored near RAS or LAS. */
 export type Axis = 0 | 1 | 2;
 
+/** Voxel indices from (in) to (out) along i, j, k. */
+export type Box = readonly [readonly [number, number], readonly [number, number], readonly [number, number]];
+
 export interface MosaicOptions {
   readonly axis: Axis;
   /** Voxel indices along the axis. */
@@ -33,6 +37,12 @@ export interface MosaicOptions {
   readonly zoom: number;
   /** Outlined: label image on the same grid; colour n - 1 for label n, over again after the last. */
   readonly labels?: { readonly data: ArrayLike<number>; readonly colours: readonly Rgb[] };
+  /** Colour of a voxel, by its index in the volume, in the place of grey through the window. */
+  readonly paint?: (voxel: number) => Rgb;
+  /** Shows these voxels only. */
+  readonly box?: Box;
+  /** Writes at the left edge of each slice which side of the subject is there. */
+  readonly sides?: boolean;
 }
 
 /** Colours for labels, apart for every kind of colour vision and on grey (Okabe & Ito 2008). */
@@ -59,22 +69,35 @@ export function robustWindow(data: ArrayLike<number>, low = 0.02, high = 0.98): 
   return to > from ? [from, to] : [0, to];
 }
 
-/** `count` slices spread evenly, ends left out, over where the data are not zero; over the whole axis where all are. */
-export function slicesThrough({ grid, data }: Volume, axis: Axis, count: number): number[] {
+/** The box around what is not zero, `margin` voxels wider where the image allows; the whole image where all is zero. */
+export function boxAround({ grid, data }: Volume, margin = 0): Box {
   const [nx, ny, nz] = grid.dims;
-  let first = grid.dims[axis];
-  let last = -1;
+  const low = [nx, ny, nz];
+  const high = [0, 0, 0];
+  const widen = (axis: Axis, at: number) => {
+    if (at < low[axis]) low[axis] = at;
+    if (at >= high[axis]) high[axis] = at + 1;
+  };
   for (let k = 0, v = 0; k < nz; k++)
     for (let j = 0; j < ny; j++)
       for (let i = 0; i < nx; i++, v++)
         if (data[v] !== 0) {
-          const at = axis === 0 ? i : axis === 1 ? j : k;
-          if (at < first) first = at;
-          if (at > last) last = at;
+          widen(0, i);
+          widen(1, j);
+          widen(2, k);
         }
-  if (last < 0) [first, last] = [0, grid.dims[axis] - 1];
-  const step = (last - first + 1) / (count + 1);
-  return Array.from({ length: count }, (_, s) => Math.min(last, Math.floor(first + (s + 1) * step)));
+  const along = (axis: Axis): readonly [number, number] =>
+    high[axis] === 0
+      ? [0, grid.dims[axis]]
+      : [Math.max(0, low[axis] - margin), Math.min(grid.dims[axis], high[axis] + margin)];
+  return [along(0), along(1), along(2)];
+}
+
+/** `count` slices spread evenly, ends left out, over where the data are not zero; over the whole axis where all are. */
+export function slicesThrough(volume: Volume, axis: Axis, count: number): number[] {
+  const [first, end] = boxAround(volume)[axis];
+  const step = (end - first) / (count + 1);
+  return Array.from({ length: count }, (_, s) => Math.min(end - 1, Math.floor(first + (s + 1) * step)));
 }
 
 /**
@@ -117,9 +140,14 @@ export function above(pictures: readonly Picture[]): Picture {
   return result;
 }
 
-/** The file's bytes; equal pictures give equal bytes. */
+/** The file's bytes; equal pictures give equal bytes. A picture without colours is stored as grey. */
 export function png({ width, height, rgb }: Picture): Uint8Array {
-  return encode({ width, height, data: rgb, channels: 3, depth: 8 }, { zlib: { level: 9 } });
+  const options = { zlib: { level: 6 } } as const;
+  for (let i = 0; i < rgb.length; i += 3)
+    if (rgb[i] !== rgb[i + 1] || rgb[i] !== rgb[i + 2])
+      return encode({ width, height, data: rgb, channels: 3, depth: 8 }, options);
+  const grey = Uint8Array.from({ length: width * height }, (_, i) => rgb[3 * i]);
+  return encode({ width, height, data: grey, channels: 1, depth: 8 }, options);
 }
 
 /** As `<img src="data:image/png;base64,...">` wants it. */
@@ -133,22 +161,41 @@ function renderSlice({ grid, data }: Volume, slice: number, options: MosaicOptio
   // Across the picture, and down it.
   const [u, v] = axis === 0 ? [1, 2] : axis === 1 ? [0, 2] : [0, 1];
   const stride = [1, grid.dims[0], grid.dims[0] * grid.dims[1]];
-  const width = Math.max(1, Math.round(grid.dims[u] * grid.voxelSizes[u] * zoom));
-  const height = Math.max(1, Math.round(grid.dims[v] * grid.voxelSizes[v] * zoom));
+  const box = options.box ?? grid.dims.map((n): [number, number] => [0, n]);
+  const pixels = (d: number) => Math.max(1, Math.round((box[d][1] - box[d][0]) * grid.voxelSizes[d] * zoom));
+  const [width, height] = [pixels(u), pixels(v)];
   const ascends = (dimension: number) => grid.affine[5 * dimension] >= 0;
   // Left-right: world x grows to the picture's left. Up-down: world y or z grows upwards. Sagittal: the nose looks left.
-  const column = voxelsOf(width, grid.dims[u], ascends(u));
-  const row = voxelsOf(height, grid.dims[v], ascends(v));
+  const column = voxelsOf(width, box[u], ascends(u));
+  const row = voxelsOf(height, box[v], ascends(v));
   const base = slice * stride[axis];
   const at = (x: number, y: number) => base + column[x] * stride[u] + row[y] * stride[v];
 
   const picture = blank(width, height);
   for (let y = 0, out = 0; y < height; y++)
     for (let x = 0; x < width; x++, out += 3) {
-      const grey = Math.max(0, Math.min(255, Math.round(((data[at(x, y)] - low) / (high - low)) * 255)));
-      picture.rgb.fill(grey, out, out + 3);
+      const voxel = at(x, y);
+      if (options.paint) picture.rgb.set(options.paint(voxel), out);
+      else picture.rgb.fill(Math.round(255 * share(data[voxel], low, high)), out, out + 3);
     }
-  if (labels === undefined) return picture;
+  if (labels !== undefined) outline(picture, labels, at);
+  if (options.sides) write(picture, axis === 0 ? 'A' : 'R', 3, Math.round(height / 2) - 3);
+  return picture;
+}
+
+/** Where a value lies in a window, 0 to 1; 0 for what is no number. */
+export function share(value: number, low: number, high: number): number {
+  const part = (value - low) / (high - low);
+  return part > 0 ? Math.min(1, part) : 0;
+}
+
+/** Colours the pixels of labels that have a neighbour of another label. @param at voxel under a pixel */
+function outline(
+  picture: Picture,
+  labels: NonNullable<MosaicOptions['labels']>,
+  at: (x: number, y: number) => number,
+): void {
+  const { width, height } = picture;
   for (let y = 0, out = 0; y < height; y++)
     for (let x = 0; x < width; x++, out += 3) {
       const label = labels.data[at(x, y)];
@@ -158,18 +205,18 @@ function renderSlice({ grid, data }: Volume, slice: number, options: MosaicOptio
       if (differs(x - 1, y) || differs(x + 1, y) || differs(x, y - 1) || differs(x, y + 1))
         picture.rgb.set(labels.colours[(label - 1) % labels.colours.length], out);
     }
-  return picture;
 }
 
 /** For each pixel the voxel under its centre, backwards where asked. */
-function voxelsOf(pixels: number, voxels: number, backwards: boolean): Int32Array {
+function voxelsOf(pixels: number, [from, to]: readonly [number, number], backwards: boolean): Int32Array {
   return Int32Array.from({ length: pixels }, (_, p) => {
-    const voxel = Math.min(voxels - 1, Math.floor(((p + 0.5) * voxels) / pixels));
-    return backwards ? voxels - 1 - voxel : voxel;
+    const voxel = Math.min(to - from - 1, Math.floor(((p + 0.5) * (to - from)) / pixels));
+    return backwards ? to - 1 - voxel : from + voxel;
   });
 }
 
-function blank(width: number, height: number): Picture {
+/** A black picture. */
+export function blank(width: number, height: number): Picture {
   return { width, height, rgb: new Uint8Array(3 * width * height) };
 }
 
