@@ -12,8 +12,10 @@ import type { SubjectRow as CohortTableRow } from '../pipeline/roster.ts';
 import { sessionName } from '../pipeline/study.ts';
 import { analysePlan } from '../statistics/analyse.ts';
 import type { CohortAnalysis, SubjectRow } from '../statistics/plan.ts';
+import { describeDataset, toolsUsed } from './dataset-description.ts';
 import { tsv, writeInto, writeJsonInto } from './derivatives.ts';
-import { picturesOf, readSteps, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
+import { sessionOutputs } from './outputs.ts';
+import { picturesOf, readSummary, type SubjectSummary } from './publish.ts';
 import { renderGroupReport } from './report/html.ts';
 import type { CohortRow, RoiRow, TruthRow } from './report/types.ts';
 import { statisticsTables } from './statistics-tables.ts';
@@ -50,7 +52,7 @@ interface MdRow extends RoiRow {
 async function readMd(study: Study, subject: string): Promise<MdRow[]> {
   const rows: MdRow[] = [];
   for (const { label } of study.sessions) {
-    const { table, problems } = await readTable(scalarstatsPath(study, subject, label));
+    const { table, problems } = await readTable(sessionOutputs(study, subject, label).scalarstats);
     if (problems.length > 0)
       throw new DeltaMdError('INPUT_MISSING', problems[0].message, {
         subject,
@@ -138,21 +140,6 @@ function analyse(study: Study, table: readonly SubjectRow[]): CohortAnalysis | u
   );
 }
 
-/** Every version of tools that made the results, from the subjects' own records: two in one cohort must be seen. */
-async function toolVersions(
-  study: Study,
-  subjects: readonly string[],
-): Promise<{ name: string; version: string }[]> {
-  const tools = new Map<string, Set<string>>();
-  for (const subject of subjects) {
-    for (const { argv, tool } of (await readSteps(study.output, subject)) ?? []) {
-      const names = tools.get(tool.version) ?? new Set();
-      tools.set(tool.version, names.add(argv[0]));
-    }
-  }
-  return [...tools].map(([version, names]) => ({ name: [...names].sort().join(', '), version }));
-}
-
 function methods(study: Study, tools: readonly { name: string; version: string }[]): string[] {
   const used = [...new Set(tools.map((tool) => tool.version))].join(', ');
   const { profile } = study;
@@ -181,18 +168,6 @@ const MEANING = {
   flagged: 'true: below the coverage the study asks for, left out of the statistics',
 };
 
-async function describeDataset(study: Study, version: string): Promise<void> {
-  await writeJsonInto(join(study.output, 'dataset_description.json'), {
-    Name: `${study.title ?? study.study}: diffusion tensor maps and regional mean diffusivity`,
-    BIDSVersion: '1.10.0',
-    DatasetType: 'derivative',
-    GeneratedBy: [{ Name: 'delta-md', Version: version, Description: `Profile ${study.profile.name}` }],
-    SourceDatasets: [{ URL: `file://${study.bids}` }],
-  });
-  const ignored = ['*_dwimap.*', '*_scalarstats.*', '*_xfm.*', 'group_*', 'figures/', 'logs/', '*.html'];
-  await writeInto(join(study.output, '.bidsignore'), `${ignored.join('\n')}\n`);
-}
-
 /**
  * Gathers, analyses and reports a cohort.
  * @param version of delta-md  @param beat called between subjects, so that a heartbeat can be sent
@@ -208,8 +183,9 @@ export async function finishCohort(
   for (const row of table)
     rows.push(row.status === 'done' ? { ...row, summary: await readSummary(study, row.subject) } : row);
   await writeJsonInto(at(GROUP_FILES.cohort), { study: study.study, rows });
-  await describeDataset(study, version);
   const done = rows.filter((row) => row.status === 'done').map((row) => row.subject);
+  const used = await toolsUsed(study.output, done);
+  await describeDataset(study, version, used);
   const md: MdRow[] = [];
   const pictures: { subject: string; caption: string; pngBase64: string }[] = [];
   for (const subject of done) {
@@ -257,7 +233,7 @@ export async function finishCohort(
   if (truth) await writeJsonInto(at(GROUP_FILES.truth), truth);
 
   beat();
-  const tools = await toolVersions(study, done);
+  const tools = used.map(({ programs, version }) => ({ name: programs.join(', '), version }));
   const html = await renderGroupReport({
     title: study.title ?? study.study,
     run: { profile: study.profile.name, version, template: basename(study.template), tools },
