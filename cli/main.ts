@@ -25,6 +25,7 @@ const COMMANDS: Readonly<
   throttle: ['change how many subjects run at once', () => import('./commands/throttle.ts')],
   cancel: ['stop a running cohort', () => import('./commands/cancel.ts')],
   report: ['make tables, statistics and report again', () => import('./commands/report.ts')],
+  export: ['results for FSL, SPM, R, SPSS and archives', () => import('./commands/export.ts')],
   logs: ["what a subject's steps print", () => import('./commands/logs.ts')],
   trace: ['every file and command behind one number', () => import('./commands/trace.ts')],
   cache: ['results by content: list, verify, clean', () => import('./commands/cache.ts')],
