@@ -91,6 +91,7 @@ export async function studyOf(plan: StudyPlan): Promise<Study> {
   return {
     ...(await studyIn(plan.studyFile)),
     work: plan.work,
+    ...(plan.select === undefined ? {} : { select: plan.select }),
     sessions:
       followup === undefined
         ? [{ role: 'only', label: baseline }]

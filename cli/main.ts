@@ -48,9 +48,19 @@ A first run on your own data:
 Exit codes: 0 done, 1 some subjects failed, 2 bad input or usage, 3 infrastructure`,
   );
 
-/** BIDS-Apps' older spelling works too: --participant_label. */
+/** What BIDS-Apps call some options. */
+const ALIASES: Readonly<Record<string, string>> = {
+  '--nprocs': '--n-cpus',
+  '--session-id': '--session-label',
+  '--skip-bids-validator': '--skip-bids-validation',
+};
+
+/** Their names work too, and their older spelling with underscores: --participant_label. */
 const argv = process.argv.map((word) =>
-  word.replace(/^--[a-z]+_[a-z_]+(?==|$)/, (flag) => flag.replace(/_/g, '-')),
+  word.replace(/^--[a-z]+[-_a-z]*(?==|$)/, (flag) => {
+    const dashed = flag.replace(/_/g, '-');
+    return ALIASES[dashed] ?? dashed;
+  }),
 );
 
 try {

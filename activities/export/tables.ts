@@ -4,7 +4,7 @@
  */
 
 /** Cells by column; null: missing, an empty cell. */
-export type Row = Readonly<Record<string, string | number | boolean | null>>;
+export type Row = Readonly<Record<string, string | number | null>>;
 
 /** A column and what it holds. */
 export interface Variable {
@@ -47,7 +47,7 @@ export interface Person {
 }
 
 const variable = (name: string, description: string, units = ''): Variable => ({ name, description, units });
-const FLAGGED = 'true: below the coverage the study asks for, left out of the statistics';
+const FLAGGED = '1: below the coverage the study asks for, left out of the statistics; 0: used';
 
 /** A row per subject, session and region. */
 export function longTable(
@@ -66,7 +66,12 @@ export function longTable(
       variable('coverage', 'Share of the voxels of the region that had data, 0 to 1'),
       variable('flagged', FLAGGED),
     ],
-    rows: md.map(({ subject, ...row }) => ({ participant_id: subject, group: groupOf(subject), ...row })),
+    rows: md.map(({ subject, flagged, ...row }) => ({
+      participant_id: subject,
+      group: groupOf(subject),
+      ...row,
+      flagged: Number(flagged),
+    })),
   };
 }
 
