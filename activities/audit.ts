@@ -14,8 +14,9 @@ import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-wor
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { Study } from '../config/study.ts';
 import { tsv, writeInto } from './derivatives.ts';
+import type { Recalled } from './recall.ts';
 import type { StepResult } from './run-step.ts';
-import { Store } from './store.ts';
+import { type StepRecord, Store } from './store.ts';
 
 type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 type Event = NonNullable<History['events']>[number];
@@ -51,7 +52,10 @@ function timeOf(event: Event | undefined): string | undefined {
   return new Date(Number(time.seconds) * 1000 + (time.nanos ?? 0) / 1e6).toISOString();
 }
 
-/** Every activity of a history: what was asked, how it ended, and the record of what it made. */
+const commandLine = (argv: readonly string[] | undefined) =>
+  argv?.map((word) => JSON.stringify(word)).join(' ');
+
+/** Every activity of a history, and every step that was found done: what was asked, how it ended, and the record of what it made. */
 async function steps(events: readonly Event[], client: Client, store: Store): Promise<Row[]> {
   const decode = (payloads: Payloads) =>
     decodeArrayFromPayloads(client.options.loadedDataConverter, payloads);
@@ -84,8 +88,14 @@ async function steps(events: readonly Event[], client: Client, store: Store): Pr
     const [argument] = (await decode(asked.input?.payloads)) as [
       { place?: string; run?: { argv: string[] } },
     ];
-    const [result] = (await decode(end?.result)) as [Partial<StepResult> | undefined];
+    const [result] = (await decode(end?.result)) as [(Partial<StepResult> & Partial<Recalled>) | undefined];
     const record = result?.key === undefined ? undefined : await store.look(result.key);
+    const of = (record: StepRecord | undefined) => ({
+      tool: record?.tool.version,
+      digest: record?.tool.digest,
+      host: record?.host,
+      peak_memory_mib: record?.peakMemoryMiB,
+    });
     rows.push({
       scheduled: timeOf(event),
       started: timeOf(started.get(id)),
@@ -98,12 +108,21 @@ async function steps(events: readonly Event[], client: Client, store: Store): Pr
       reused: result?.reused,
       seconds: result?.seconds,
       key: result?.key,
-      tool: record?.tool.version,
-      digest: record?.tool.digest,
-      host: record?.host,
-      peak_memory_mib: record?.peakMemoryMiB,
-      command: argument?.run?.argv.map((word) => JSON.stringify(word)).join(' '),
+      ...of(record),
+      command: commandLine(argument?.run?.argv),
     });
+    for (const { where, label, key, seconds } of result?.steps ?? []) {
+      const recalled = await store.look(key);
+      rows.push({
+        place: `${where} ${label}`,
+        outcome: 'done',
+        reused: true,
+        seconds,
+        key,
+        ...of(recalled),
+        command: commandLine(recalled?.argv),
+      });
+    }
   }
   return rows;
 }

@@ -11,12 +11,14 @@ import { finishCohort, type GroupResult } from './finish.ts';
 import { studyIn, studyOf } from './plan.ts';
 import { prepareSession } from './prepare.ts';
 import { publishSubject, resultsOf, type SubjectSummary } from './publish.ts';
+import { type Recalled, recallSubject } from './recall.ts';
 import { runStep, type StepHost, type StepResult } from './run-step.ts';
 import { runtimeFor } from './runtimes.ts';
 import { storageAt } from './storage/storage.ts';
 
 export type { GroupResult } from './finish.ts';
 export type { SubjectSummary } from './publish.ts';
+export type { Recalled } from './recall.ts';
 export type { StepResult } from './run-step.ts';
 
 const HEARTBEAT_MS = 5000;
@@ -82,6 +84,11 @@ export function createActivities(version: string, host: StepHost) {
         await (await exchangeFor(plan)).offer([prepared, plan.template]);
         return prepared;
       });
+    },
+
+    /** Finds a subject that is done already; null for any other. */
+    async recallSubject({ plan, subject }: { plan: StudyPlan; subject: string }): Promise<Recalled | null> {
+      return beating(async () => recallSubject(await studyOf(plan), plan, subject, version));
     },
 
     /** Averages MD by region and writes a subject's outputs. */

@@ -15,6 +15,7 @@ import { recordsBehind } from './provenance.ts';
 import { roiValues } from './rois.ts';
 import { SCALARSTATS_MEANING, subjectSidecars } from './sidecars.ts';
 import { hashFile, type StepRecord } from './store.ts';
+import { isThere } from './whole-file.ts';
 
 /** What is told of a finished subject: small, no image data. */
 export interface SubjectSummary {
@@ -57,6 +58,10 @@ export async function publicationKey(study: Study, maps: SubjectMaps, version: s
     .update(JSON.stringify([version, content, regions]))
     .digest('hex');
 }
+
+/** True when the subject's outputs were written once; from what, and whether they are whole, is not looked at. */
+export const hasPublished = (study: Study, subject: string): Promise<boolean> =>
+  isThere(publicationPath(study, subject));
 
 /** True when the outputs of this key are there, whole. */
 export async function isPublished(study: Study, subject: string, key: string): Promise<boolean> {

@@ -74,19 +74,24 @@ export async function runStep(
   let leave = () => {};
   let lease: Lease | undefined;
   try {
-    say('waiting for a share of this host');
-    leave = await admitted(asked, host.admission, stopped);
     const tool = await runtime.identify(asked.argv[0]);
     const store = new Store(work);
     const key = keyOf(asked, tool);
     beat = { ...beat, key };
     observeStep(asked, tool, key);
-    lease = await acquire(store.lease(key), stopped);
-    const found = (await store.find(key)) ?? (await exchange.bringResult(key));
-    if (found && (asked.anew === undefined || found.anew === asked.anew)) {
+    const reuse = (found: StepRecord | undefined): StepResult | undefined => {
+      if (!found || (asked.anew !== undefined && found.anew !== asked.anew)) return undefined;
       observeResult(found, true);
       return { key, outputs: store.outputs(found), reused: true, seconds: found.seconds };
-    }
+    };
+    // A result that is there asks nothing of the host: it is not kept waiting behind steps that do.
+    const there = reuse(await store.findIntact(key));
+    if (there) return there;
+    say('waiting for a share of this host');
+    leave = await admitted(asked, host.admission, stopped);
+    lease = await acquire(store.lease(key), stopped);
+    const made = reuse((await store.find(key)) ?? (await exchange.bringResult(key)));
+    if (made) return made;
     say('bringing its inputs');
     const run = await exchange.bringAll(asked);
     await checkInputs(run);

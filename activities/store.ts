@@ -96,6 +96,12 @@ export class Store {
     return this.folder(key) === dirname(path) ? key : undefined;
   }
 
+  /** A finished result that is what its record says, or undefined; nothing is changed, so nobody need hold its lease. */
+  async findIntact(key: string): Promise<StepRecord | undefined> {
+    const record = await this.look(key);
+    return record && (await this.#damaged(record)) === undefined ? record : undefined;
+  }
+
   /**
    * A finished result that is what its record says, or undefined. A result whose files were changed counts as none,
    * and is removed. The holder of the key's lease may rely on it.
@@ -103,14 +109,19 @@ export class Store {
   async find(key: string): Promise<StepRecord | undefined> {
     const record = await this.look(key);
     if (!record) return undefined;
-    for (const { file, sha256 } of Object.values(record.outputs)) {
-      const found = await hashFile(join(this.folder(key), file)).catch(() => undefined);
-      if (found === sha256) continue;
-      await rm(this.folder(key), { recursive: true, force: true });
-      await this.note({ event: 'damaged', key, step: record.step, file });
-      return undefined;
-    }
-    return record;
+    const file = await this.#damaged(record);
+    if (file === undefined) return record;
+    await rm(this.folder(key), { recursive: true, force: true });
+    await this.note({ event: 'damaged', key, step: record.step, file });
+    return undefined;
+  }
+
+  /** The first file of a result that is not what its record says. */
+  async #damaged(record: StepRecord): Promise<string | undefined> {
+    for (const { file, sha256 } of Object.values(record.outputs))
+      if ((await hashFile(join(this.folder(record.key), file)).catch(() => undefined)) !== sha256)
+        return file;
+    return undefined;
   }
 
   /** File that whoever computes a key holds meanwhile. */

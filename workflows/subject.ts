@@ -1,8 +1,12 @@
-/** One subject: the protocol, its steps run as activities, and MD by region in the end. */
+/**
+ * One subject: the protocol, its steps run as activities, and MD by region in the end. One that is done already is found
+ * so at one look.
+ */
 import {
   condition,
   defineQuery,
   defineSignal,
+  patched,
   setCurrentDetails,
   setHandler,
   setWorkflowOptions,
@@ -56,6 +60,17 @@ export async function subjectWorkflow(input: SubjectInput): Promise<SubjectSumma
         session: sessionName(session),
       });
   };
+  // A subject whose files come and go through a storage has no one folder to look into.
+  if (!anew && hasArrived && plan.storage === undefined && patched('recall')) {
+    const recalled = await runOwn(subject, WHOLE, 'recall', board, (activities) =>
+      activities.recallSubject({ plan, subject }),
+    );
+    if (recalled) {
+      for (const { where, label, key, seconds } of recalled.steps)
+        board.set({ step: label, session: where, state: 'reused', seconds, key });
+      return recalled.summary;
+    }
+  }
   const maps = await processSubject(plan, {
     prepare: async (session) => {
       if (!hasArrived && session !== null && session === plan.sessions.followup)

@@ -26,6 +26,26 @@ describe('running again', () => {
   const computed = async (event = 'computed') =>
     (await journal(study)).filter((entry) => entry.event === event).map(({ step }) => step);
 
+  const auditFolder = () => join(study.output, 'logs', 'audit');
+  /** What the audit trail of one run says of sub-01. */
+  const audited = async (run: string) => {
+    const files = await readdir(join(auditFolder(), run));
+    const table = files.find((name) => /^sub-01_.*_steps\.tsv$/.test(name)) as string;
+    const [head, ...rows] = (await readFile(join(auditFolder(), run, table), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => line.split('\t'));
+    return {
+      files,
+      rows: rows.map((row) => Object.fromEntries(head.map((column, i) => [column, row[i]]))),
+    };
+  };
+  const events = async (run: string, whose: string) => {
+    const { files } = await audited(run);
+    const history = files.find((name) => name.startsWith(whose) && name.endsWith('.gz')) as string;
+    return JSON.parse(gunzipSync(await readFile(join(auditFolder(), run, history))).toString()).events;
+  };
+
   it('--plan says beforehand that everything is to be computed, and computes nothing', async () => {
     const { there, toCompute, subjects } = await plan();
     expect([there, toCompute]).toEqual([0, 3 * STEPS]);
@@ -45,23 +65,31 @@ describe('running again', () => {
   });
 
   it('leaves an audit trail: histories, a table of steps per subject, and decisions', async () => {
-    const root = join(study.output, 'logs', 'audit');
-    const [run] = await readdir(root);
-    const files = await readdir(join(root, run));
-    const table = files.find((name) => /^sub-01_.*_steps\.tsv$/.test(name)) as string;
-    const [head, ...rows] = (await readFile(join(root, run, table), 'utf8')).trim().split('\n');
-    const cells = rows.map((row) => row.split('\t'));
-    const column = (name: string) => cells.map((row) => row[head.split('\t').indexOf(name)]);
-    // Two sessions prepared, the steps, and the publication.
-    expect(rows).toHaveLength(2 + STEPS + 1);
-    expect(new Set(column('outcome'))).toEqual(new Set(['done']));
-    const eddy = cells.find((row) => row.includes('ses-pre eddy')) as string[];
-    expect(eddy[head.split('\t').indexOf('command')]).toContain('"--imain=in/dwi.nii.gz"');
-    expect(eddy[head.split('\t').indexOf('digest')]).toMatch(/^sha256:/);
-    const history = files.find((name) => name.startsWith('cohort_') && name.endsWith('.gz')) as string;
-    const { events } = JSON.parse(gunzipSync(await readFile(join(root, run, history))).toString());
-    expect(events[0].workflowExecutionStartedEventAttributes.workflowType.name).toBe('cohortWorkflow');
+    const [run] = await readdir(auditFolder());
+    const { files, rows } = await audited(run);
+    // A look for what is there, two sessions prepared, the steps, and the publication.
+    expect(rows).toHaveLength(1 + 2 + STEPS + 1);
+    expect(new Set(rows.map((row) => row['outcome']))).toEqual(new Set(['done']));
+    const eddy = rows.find((row) => row['place'] === 'ses-pre eddy');
+    expect(eddy?.['command']).toContain('"--imain=in/dwi.nii.gz"');
+    expect(eddy?.['digest']).toMatch(/^sha256:/);
+    const [first] = await events(run, 'cohort_');
+    expect(first.workflowExecutionStartedEventAttributes.workflowType.name).toBe('cohortWorkflow');
     expect(files.some((name) => name.endsWith('_decisions.tsv'))).toBe(true);
+  });
+
+  it('finds subjects done at one look, each result verified', async () => {
+    const before = await readdir(auditFolder());
+    expect((await deltaMd('run', study.file, '--json')).code).toBe(0);
+    const [run] = (await readdir(auditFolder())).filter((name) => !before.includes(name));
+    const asked = (await events(run, 'sub-01_')).filter(
+      (event: Record<string, unknown>) => 'activityTaskScheduledEventAttributes' in event,
+    );
+    expect(asked).toHaveLength(1);
+    const { rows } = await audited(run);
+    expect(rows.filter((row) => row['reused'] === 'true')).toHaveLength(STEPS);
+    expect(rows.find((row) => row['place'] === 'ses-pre eddy')?.['digest']).toMatch(/^sha256:/);
+    expect(await computed()).toHaveLength(3 * STEPS);
   });
 
   it('--plan then finds everything there, and --rerun-changed starts nobody', async () => {

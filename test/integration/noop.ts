@@ -51,6 +51,7 @@ export function noopActivities(isBroken: (subject: string) => boolean = () => fa
         notes: [],
       };
     },
+    recallSubject: async () => null,
     async runStep({ run }: { run: StepRun }): Promise<StepResult> {
       tally.steps++;
       const outputs = Object.fromEntries(
