@@ -89,7 +89,8 @@ const row = (values: readonly number[]) => values.map((value) => value.toExponen
 /** Text of design.mat. */
 export function matText({ columns }: Design): string {
   const points = columns[0].values.length;
-  const heights = columns.map(({ values }) => Math.max(...values) - Math.min(...values));
+  // From zero where a column does not cross it: FSL gives a mean the height 1.
+  const heights = columns.map(({ values }) => Math.max(0, ...values) - Math.min(0, ...values));
   return [
     `/NumWaves\t${columns.length}`,
     `/NumPoints\t${points}`,
