@@ -233,13 +233,14 @@ export function spssReader(tables: readonly ExportTable[]): string {
         return `  ${name} ${isNumeric(table, name) ? 'F16.8' : `A${width}`}`;
       }),
       '  .',
-      `DATASET NAME ${table.name}.`,
       'VARIABLE LABELS',
       ...table.variables.map(
         (v) => `  ${v.name} ${quoted(v.units ? `${v.description} (${v.units})` : v.description)}`,
       ),
       '  .',
       'EXECUTE.',
+      // A copy: the next table read takes the place of this one.
+      `DATASET COPY ${table.name}.`,
     ]),
     '',
   ].join('\n');
