@@ -61,19 +61,31 @@ async function buildBase(image, say) {
   await rm(root, { recursive: true, force: true });
 }
 
-/** Builds a program of a Go module into the context, once per version. */
-async function buildGo(context, name, module, version, path, say) {
+/** Builds a program of a Go module, once per version. @returns its path */
+async function goProgram(name, module, version, path, say) {
   const kept = join(cache, 'go', `${name}-${version}`);
-  if (!existsSync(kept)) {
-    say(`Building ${name} ${version} (once, minutes) ...`);
-    const folder = `${kept}.part`;
-    await execa('go', ['install', '-ldflags', '-s -w', `${module}/${path}@${version}`], {
-      env: { CGO_ENABLED: '0', GOBIN: folder },
-    });
-    await rename(join(folder, path.split('/').at(-1)), kept);
-    await rm(folder, { recursive: true });
-  }
-  await copyFile(kept, join(context, 'bin', name));
+  if (existsSync(kept)) return kept;
+  say(`Building ${name} ${version} (once, minutes) ...`);
+  const folder = `${kept}.part`;
+  await execa('go', ['install', '-ldflags', '-s -w', `${module}/${path}@${version}`], {
+    env: { CGO_ENABLED: '0', GOBIN: folder },
+  });
+  await rename(join(folder, path.split('/').at(-1)), kept);
+  await rm(folder, { recursive: true });
+  return kept;
+}
+
+const versionOf = (image) => `v${image.split(':')[1]}`;
+const serverModule = (images) => ['go.temporal.io/server', versionOf(images.TEMPORAL_IMAGE)];
+
+/** Temporal's server and its tool for databases, of the version that docker-compose.yml names, and the tables' schema. */
+export async function temporalPrograms(say) {
+  const module = serverModule(await publicImages());
+  return {
+    server: await goProgram('temporal-server', ...module, 'cmd/server', say),
+    sqlTool: await goProgram('temporal-sql-tool', ...module, 'cmd/tools/sql', say),
+    schema: join(await goSources(...module), 'schema', 'postgresql', 'v12'),
+  };
 }
 
 /** Folder of a Go module's sources. */
@@ -90,12 +102,15 @@ async function copySources(from, to) {
 }
 
 async function temporalContext(context, images, say) {
-  const version = (image) => `v${image.split(':')[1]}`;
-  const server = ['go.temporal.io/server', version(images.TEMPORAL_IMAGE)];
-  const ui = ['github.com/temporalio/ui-server/v2', version(images.TEMPORAL_UI_IMAGE)];
-  await buildGo(context, 'temporal-server', ...server, 'cmd/server', say);
-  await buildGo(context, 'temporal-sql-tool', ...server, 'cmd/tools/sql', say);
-  await buildGo(context, 'ui-server', ...ui, 'cmd/server', say);
+  const server = serverModule(images);
+  const { server: program, sqlTool } = await temporalPrograms(say);
+  const ui = ['github.com/temporalio/ui-server/v2', versionOf(images.TEMPORAL_UI_IMAGE)];
+  const programs = {
+    'temporal-server': program,
+    'temporal-sql-tool': sqlTool,
+    'ui-server': await goProgram('ui-server', ...ui, 'cmd/server', say),
+  };
+  for (const [name, path] of Object.entries(programs)) await copyFile(path, join(context, 'bin', name));
   const { path } = await findCli(say);
   await copyFile(path, join(context, 'bin', 'temporal'));
   const sources = await goSources(...server);

@@ -1,16 +1,15 @@
 /** Cohorts larger than one history: nothing is lost at the seams, whatever is asked while it runs. */
 import { randomUUID } from 'node:crypto';
-import { WorkflowUpdateFailedError } from '@temporalio/client';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { type Connection, WorkflowUpdateFailedError } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findCli } from '../../cli/temporal/find-cli.ts';
+import { registerSearchAttributes } from '../../cli/temporal/search-attributes.ts';
 import { CONTROL_UPDATE, RETRY_UPDATE, TABLE_QUERY } from '../../pipeline/messages.ts';
 import { counts, type Roster, rosterOf, rowsOf } from '../../pipeline/roster.ts';
 import type { CohortInput, cohortWorkflow } from '../../workflows/index.ts';
-import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes.ts';
 import { waitFor } from './harness.ts';
 import { noopActivities, noopPlan, noopWorkers, type Tally } from './noop.ts';
+import { type Server, startServer } from './server.ts';
 
 const SUBJECTS = 120;
 const names = Array.from({ length: SUBJECTS }, (_, i) => `sub-${String(i + 1).padStart(4, '0')}`);
@@ -19,23 +18,26 @@ const roster = rosterOf(
 );
 
 describe('a cohort of several pages', () => {
-  let env: TestWorkflowEnvironment;
+  let server: Server;
+  let connection: NativeConnection;
   beforeAll(async () => {
     Runtime.install({ logger: new DefaultLogger('ERROR') });
-    const { path } = await findCli();
-    env = await TestWorkflowEnvironment.createLocal({
-      server: { executable: { type: 'existing-path', path }, searchAttributes: SEARCH_ATTRIBUTES },
-    });
+    server = await startServer();
+    await registerSearchAttributes(server.client.connection as Connection, 'default');
+    connection = await NativeConnection.connect({ address: server.address });
   });
-  afterAll(() => env.teardown());
+  afterAll(async () => {
+    await connection.close();
+    await server.stop();
+  });
 
   /** Starts a cohort on a worker of its own. */
   async function cohort(input: Partial<CohortInput> = {}, isBroken?: (subject: string) => boolean) {
     const taskQueue = randomUUID();
     const { activities, tally } = noopActivities(isBroken);
-    const { stop } = await noopWorkers(env.nativeConnection, taskQueue, activities);
+    const { stop } = await noopWorkers(connection, taskQueue, activities);
     const study = `scale-${taskQueue.slice(0, 8)}`;
-    const handle = await env.client.workflow.start<typeof cohortWorkflow>('cohortWorkflow', {
+    const handle = await server.client.workflow.start<typeof cohortWorkflow>('cohortWorkflow', {
       taskQueue,
       workflowId: `${study}/cohort`,
       args: [{ plan: noopPlan(study, 20), roster, page: 50, ...input }],
@@ -54,7 +56,7 @@ describe('a cohort of several pages', () => {
     expect(tally.published.size).toBe(SUBJECTS);
     expect(once(tally)).toBe(true);
     const runs: number[] = [];
-    for await (const run of env.client.workflow.list({ query: `WorkflowId = '${study}/cohort'` }))
+    for await (const run of server.client.workflow.list({ query: `WorkflowId = '${study}/cohort'` }))
       runs.push(run.historyLength ?? Number.NaN);
     expect(runs).toHaveLength(Math.ceil(SUBJECTS / 50));
     for (const events of runs) expect(events).toBeLessThan(50 * 12);
@@ -80,7 +82,7 @@ describe('a cohort of several pages', () => {
 
     const found: string[] = [];
     const query = `DeltaMdStudy = '${study}' AND DeltaMdFailure = 'INPUT_MISSING'`;
-    for await (const { workflowId } of env.client.workflow.list({ query })) found.push(workflowId);
+    for await (const { workflowId } of server.client.workflow.list({ query })) found.push(workflowId);
     expect(found).toEqual([`${study}/sub-0003`]);
 
     broken.clear();
