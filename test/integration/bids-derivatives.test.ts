@@ -1,8 +1,10 @@
 /** The outputs as a BIDS dataset: named as the guide says, sourced to files that are there, valid; and exported whole. */
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BidsVerdict, officialVerdict } from '../../activities/bids/validator.ts';
+import type { Foreseen } from '../../activities/foresee.ts';
 import { hashFile } from '../../activities/store.ts';
 import { deltaMd, makeStudy, removeStudy, type Study, works } from './harness.ts';
 
@@ -152,4 +154,35 @@ describe('a finished cohort as a BIDS derivative', () => {
     expect(await hashFile(join(study.bids, 'participants.tsv'))).toMatch(/^[0-9a-f]{64}$/);
     expect((await deltaMd('export', study.file, '--to', to, '--tables', '--spm')).code).toBe(2);
   });
+
+  it('a BIDS filter file reaches the steps; BIDS-Apps’ names of options are taken', async () => {
+    const filter = join(study.root, 'filter.json');
+    await writeFile(filter, JSON.stringify({ dwi: { direction: 'AP' }, bold: { task: 'rest' } }));
+    const stepsOf = async (...words: string[]) => {
+      const { code, stdout, stderr } = await deltaMd('run', study.file, '--plan', '--json', ...words);
+      expect(code, stderr).toBe(0);
+      const [{ steps, publish }] = JSON.parse(stdout).subjects as Foreseen[];
+      return { names: new Set(steps.map(({ step }) => step)), publish };
+    };
+    const words = ['--participant_label', '02', '--nprocs', '1'];
+    const all = await stepsOf(...words);
+    expect([...all.names]).toContain('topup');
+    expect(all.publish).toBe(false);
+    const filtered = await stepsOf(...words, '--bids_filter_file', filter);
+    expect([...filtered.names]).not.toContain('topup');
+    expect(filtered.publish).toBe(true);
+    await writeFile(filter, JSON.stringify({ dwi: { direktion: 'AP' } }));
+    const wrong = await deltaMd('run', study.file, '--plan', '--bids-filter-file', filter);
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain('dwi.direktion');
+  });
+});
+
+it.skipIf(!VALIDATOR)(`a simulated dataset passes the official validator: ${ifValidator}`, async () => {
+  const root = await mkdtemp(join(tmpdir(), 'delta-md-simulated-'));
+  const size = ['--vehicle', '1', '--ketamine', '1', '--voxel-size', '8', '--directions', '6', '--b0s', '1'];
+  const { code, stderr } = await deltaMd('simulate', root, '--json', ...size);
+  expect(code, stderr).toBe(0);
+  expect((await officialVerdict(join(root, 'bids')))?.errors).toEqual([]);
+  await rm(root, { recursive: true });
 });
