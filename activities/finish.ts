@@ -12,11 +12,13 @@ import { sessionName } from '../pipeline/study.ts';
 import { analysePlan } from '../statistics/analyse.ts';
 import type { AnalysisPlan, CohortAnalysis, SubjectRow } from '../statistics/plan.ts';
 import { analysisPlan, mdOf, valuesOf } from './analysis.ts';
+import { describeDataset, toolsUsed } from './dataset-description.ts';
 import { writeInto, writeJsonInto } from './derivatives.ts';
 import { statisticsTables } from './group-tables/index.ts';
 import { regionalChange, regionalMd } from './group-tables/regional.ts';
 import { writeTables } from './group-tables/table.ts';
-import { picturesOf, readSteps, readSummary, type SubjectSummary, scalarstatsPath } from './publish.ts';
+import { sessionOutputs } from './outputs.ts';
+import { picturesOf, readSummary, type SubjectSummary } from './published.ts';
 import { GROUP_QC, groupQc } from './qc/group.ts';
 import { standings } from './qc/standing.ts';
 import { bibliography, renderGroupReport } from './report/html.ts';
@@ -57,7 +59,7 @@ interface MdRow extends RoiRow {
 async function readMd(study: Study, subject: string): Promise<MdRow[]> {
   const rows: MdRow[] = [];
   for (const { label } of study.sessions) {
-    const { table, problems } = await readTable(scalarstatsPath(study, subject, label));
+    const { table, problems } = await readTable(sessionOutputs(study, subject, label).scalarstats);
     if (problems.length > 0)
       throw new DeltaMdError('INPUT_MISSING', problems[0].message, {
         subject,
@@ -134,21 +136,6 @@ async function pagesOf(study: Study, subjects: readonly string[]): Promise<Recor
   return pages;
 }
 
-/** Every version of tools that made the results, from the subjects' own records: two in one cohort must be seen. */
-async function toolVersions(
-  study: Study,
-  subjects: readonly string[],
-): Promise<{ name: string; version: string }[]> {
-  const tools = new Map<string, Set<string>>();
-  for (const subject of subjects) {
-    for (const { argv, tool } of (await readSteps(study.output, subject)) ?? []) {
-      const names = tools.get(tool.version) ?? new Set();
-      tools.set(tool.version, names.add(argv[0]));
-    }
-  }
-  return [...tools].map(([version, names]) => ({ name: [...names].sort().join(', '), version }));
-}
-
 function methods(study: Study, tools: readonly { name: string; version: string }[]): string[] {
   const used = [...new Set(tools.map((tool) => tool.version))].join(', ');
   const { profile } = study;
@@ -161,30 +148,6 @@ function methods(study: Study, tools: readonly { name: string; version: string }
     `Diffusion images were processed with delta-md, profile ${profile.name} (${used}). Susceptibility distortion was estimated with topup from b0 images of opposed phase encoding where available. ${motion} The brain was extracted with bet (f = ${profile.betFraction}). Tensors were fitted with dtifit (${profile.dtifitFlags.join(' ') || 'ordinary least squares'}).`,
     `Baseline FA was registered to ${basename(study.template)} with fsl_reg (affine, then non-linear)${study.sessions.length > 1 ? '; the follow-up session was aligned to the baseline with flirt (6 degrees of freedom), and both MD maps were taken to template space in one interpolation' : ''}. MD was averaged per region over voxels with data; regions with less than ${Math.round(100 * study.rois.minimumCoverage)} % of their voxels were left out of the statistics.`,
   ];
-}
-
-async function describeDataset(study: Study, version: string): Promise<void> {
-  await writeJsonInto(join(study.output, 'dataset_description.json'), {
-    Name: `${study.title ?? study.study}: diffusion tensor maps and regional mean diffusivity`,
-    BIDSVersion: '1.10.0',
-    DatasetType: 'derivative',
-    GeneratedBy: [{ Name: 'delta-md', Version: version, Description: `Profile ${study.profile.name}` }],
-    SourceDatasets: [{ URL: `file://${study.bids}` }],
-  });
-  const ignored = [
-    '*_dwimap.*',
-    '*_scalarstats.*',
-    '*_xfm.*',
-    '*_qc.*',
-    'qc.*',
-    '*_timeseries.*',
-    'group_*',
-    'figures/',
-    'logs/',
-    '*.html',
-    '*.bib',
-  ];
-  await writeInto(join(study.output, '.bidsignore'), `${ignored.join('\n')}\n`);
 }
 
 /**
@@ -202,8 +165,9 @@ export async function finishCohort(
   for (const row of table)
     rows.push(row.status === 'done' ? { ...row, summary: await readSummary(study, row.subject) } : row);
   await writeJsonInto(at(GROUP_FILES.cohort), { study: study.study, rows });
-  await describeDataset(study, version);
   const done = rows.filter((row) => row.status === 'done').map((row) => row.subject);
+  const used = await toolsUsed(study.output, done);
+  await describeDataset(study, version, used);
   const md: MdRow[] = [];
   const pictures: { subject: string; caption: string; pngBase64: string }[] = [];
   for (const subject of done) {
@@ -240,7 +204,7 @@ export async function finishCohort(
   if (truth) await writeJsonInto(at(GROUP_FILES.truth), truth);
 
   beat();
-  const tools = await toolVersions(study, done);
+  const tools = used.map(({ programs, version }) => ({ name: programs.join(', '), version }));
   const report: GroupReport = {
     title: study.title ?? study.study,
     run: { profile: study.profile.name, version, template: basename(study.template), tools },

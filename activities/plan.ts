@@ -80,6 +80,7 @@ export async function studyOf(plan: StudyPlan): Promise<Study> {
   const { baseline, followup } = plan.sessions;
   return {
     ...(await studyIn(plan.studyFile, plan.work)),
+    ...(plan.select === undefined ? {} : { select: plan.select }),
     sessions:
       followup === undefined
         ? [{ role: 'only', label: baseline }]

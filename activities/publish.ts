@@ -9,39 +9,20 @@ import { encodeNifti, readImage } from '../imaging/nifti.ts';
 import { type SubjectMaps, WHOLE } from '../pipeline/protocol.ts';
 import type { FileRef } from '../pipeline/step.ts';
 import { type StudyPlan, sessionName } from '../pipeline/study.ts';
-import {
-  copyInto,
-  derivativePath,
-  type Entities,
-  labelOf,
-  sidecarOf,
-  tsv,
-  writeInto,
-  writeJsonInto,
-} from './derivatives.ts';
+import { copyInto, sidecarOf, tsv, writeInto, writeJsonInto } from './derivatives.ts';
 import { drawSubject } from './draw.ts';
+import { changeOutput, sessionOutputs } from './outputs.ts';
 import { recordsBehind } from './provenance.ts';
 import { type PublishedStep, readSummary, type SubjectSummary, stepsPath, summaryPath } from './published.ts';
 import { publishQc } from './qc/publish.ts';
 import { standings } from './qc/standing.ts';
 import { roiValues } from './rois.ts';
+import { SCALARSTATS_MEANING, subjectSidecars } from './sidecars.ts';
 import { hashFile } from './store.ts';
 import { pageOf, writeSubjectPages } from './subject-page.ts';
 import { isThere } from './whole-file.ts';
 
 export { picturesOf, readSteps, readSummary, type SubjectSummary } from './published.ts';
-
-/** Name of the ROI table's file; also how statistics find it again. */
-export function scalarstatsPath(study: Study, subject: string, session: string | null): string {
-  return derivativePath(study.output, {
-    subject,
-    session,
-    space: labelOf(study.template),
-    segmentation: labelOf(study.rois.image),
-    suffix: 'scalarstats',
-    extension: '.tsv',
-  });
-}
 
 export const SCALARSTATS_COLUMNS = [
   'node',
@@ -55,8 +36,6 @@ export const SCALARSTATS_COLUMNS = [
   'coverage',
   'flagged',
 ] as const;
-
-const MODEL = { Description: 'Diffusion Tensor', Parameters: { FitMethod: 'wls' } };
 
 /** What a subject's outputs were made from, and what was written. */
 interface Publication {
@@ -126,7 +105,12 @@ export async function publishSubject(
     const summary = await readSummary(study, subject);
     if (summary) return summary;
   }
-  const space = labelOf(study.template);
+  const about = await subjectSidecars(study, subject, maps);
+  /** Copies an image and writes its sidecar beside it. */
+  const copyImage = async (path: string, source: FileRef) => {
+    await copyInto(path, source.path);
+    await writeJsonInto(sidecarOf(path), about.get(path));
+  };
   const flagged: string[] = [];
   const labels = await readImage(study.rois.image);
   const template = await readImage(plan.template.path);
@@ -134,59 +118,11 @@ export async function publishSubject(
   for (const one of maps.sessions) {
     beat();
     const { session } = one;
-    const at = (entities: Omit<Entities, 'subject' | 'session'>) =>
-      derivativePath(study.output, { subject, session, ...entities });
-    const map = async (
-      source: FileRef,
-      entities: Omit<Entities, 'subject' | 'session' | 'extension'>,
-      about: object,
-    ) => {
-      const path = at({ ...entities, extension: '.nii.gz' });
-      await copyInto(path, source.path);
-      await writeJsonInto(sidecarOf(path), about);
-    };
-    const tensor = { Model: MODEL, SkullStripped: true };
-    await map(
-      one.fa,
-      { model: 'tensor', param: 'fa', suffix: 'dwimap' },
-      { Description: 'Fractional anisotropy', ...tensor },
-    );
-    await map(
-      one.md,
-      { model: 'tensor', param: 'md', suffix: 'dwimap' },
-      { Description: 'Mean diffusivity', Units: 'mm^2/s', ...tensor },
-    );
-    await map(
-      one.s0,
-      { model: 'tensor', param: 's0', suffix: 'dwimap' },
-      { Description: 'Signal without diffusion weighting', ...tensor },
-    );
-    await map(
-      one.mdInTemplate,
-      { space, model: 'tensor', param: 'md', suffix: 'dwimap' },
-      {
-        Description: 'Mean diffusivity in template space, one interpolation',
-        Units: 'mm^2/s',
-        SpatialReference: study.template,
-        ...tensor,
-      },
-    );
-    await map(
-      one.maskInTemplate,
-      { space, desc: 'brain', suffix: 'mask' },
-      { Description: 'Brain mask in template space', Type: 'Brain', SpatialReference: study.template },
-    );
-    await map(one.mask, { desc: 'brain', suffix: 'mask' }, { Description: 'Brain mask', Type: 'Brain' });
-    await map(
-      one.dwi,
-      { desc: 'preproc', suffix: 'dwi' },
-      {
-        Description: 'Diffusion series corrected for distortion, eddy currents and motion',
-        SkullStripped: false,
-      },
-    );
-    await copyInto(at({ desc: 'preproc', suffix: 'dwi', extension: '.bval' }), one.bvals.path);
-    await copyInto(at({ desc: 'preproc', suffix: 'dwi', extension: '.bvec' }), one.bvecs.path);
+    const at = sessionOutputs(study, subject, session);
+    for (const name of ['fa', 'md', 's0', 'mdInTemplate', 'maskInTemplate', 'mask', 'dwi'] as const)
+      await copyImage(at[name], one[name]);
+    await copyInto(at.bval, one.bvals.path);
+    await copyInto(at.bvec, one.bvecs.path);
 
     const md = await readImage(one.mdInTemplate.path);
     const mask = await readImage(one.maskInTemplate.path);
@@ -206,53 +142,26 @@ export async function publishSubject(
     }));
     for (const row of rows)
       if (row.flagged) flagged.push(`${session === null ? '' : `ses-${session} `}${row.node}`);
-    await writeInto(scalarstatsPath(study, subject, session), tsv(SCALARSTATS_COLUMNS, rows));
+    await writeInto(at.scalarstats, tsv(SCALARSTATS_COLUMNS, rows));
+    await writeJsonInto(at.scalarstats.replace(/\.tsv$/, '.json'), SCALARSTATS_MEANING);
   }
   beat();
   const [baseline, followup] = maps.sessions;
   let change: Image | undefined;
-  const fa = derivativePath(study.output, {
-    subject,
-    session: baseline.session,
-    space,
-    model: 'tensor',
-    param: 'fa',
-    suffix: 'dwimap',
-    extension: '.nii.gz',
-  });
-  await copyInto(fa, maps.faInTemplate.path);
-  await writeJsonInto(sidecarOf(fa), {
-    Description: 'Fractional anisotropy in template space, as registered',
-    SpatialReference: study.template,
-    Model: MODEL,
-    SkullStripped: true,
-  });
-  const transform = (session: string | null, from: string, to: string, extension: string) =>
-    derivativePath(study.output, { subject, session, from, to, mode: 'image', suffix: 'xfm', extension });
-  await copyInto(transform(baseline.session, 'dwi', space, '.nii.gz'), maps.warp.path);
-  await copyInto(transform(baseline.session, 'dwi', space, '.mat'), maps.affine.path);
+  const atBaseline = sessionOutputs(study, subject, baseline.session);
+  await copyImage(atBaseline.faInTemplate, maps.faInTemplate);
+  await copyInto(atBaseline.warp, maps.warp.path);
+  await copyInto(atBaseline.affine, maps.affine.path);
   if (followup && maps.followupToBaseline) {
-    await copyInto(transform(followup.session, 'dwi', 'baseline', '.mat'), maps.followupToBaseline.path);
+    const { toBaseline } = sessionOutputs(study, subject, followup.session);
+    await copyInto(toBaseline, maps.followupToBaseline.path);
     const [a, b] = inTemplate;
     // A change is known only where both sessions have data.
     const data = a.map((value, i) => (value > 0 && b[i] > 0 ? value - b[i] : 0));
     change = { grid: template.grid, volumes: 1, data };
-    const path = derivativePath(study.output, {
-      subject,
-      space,
-      model: 'tensor',
-      param: 'md',
-      desc: 'delta',
-      suffix: 'dwimap',
-      extension: '.nii.gz',
-    });
+    const path = changeOutput(study, subject);
     await writeInto(path, gzipSync(encodeNifti(change), { level: 1 }));
-    await writeJsonInto(sidecarOf(path), {
-      Description: 'dMD = MD(baseline) - MD(follow-up), zero where either session has no data',
-      Units: 'mm^2/s',
-      SpatialReference: study.template,
-      SkullStripped: true,
-    });
+    await writeJsonInto(sidecarOf(path), about.get(path));
   }
   beat();
   const quality = await publishQc(study, subject, maps, plan.template.path, beat);

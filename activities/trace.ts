@@ -3,8 +3,8 @@ import { basename, dirname } from 'node:path';
 import type { Study } from '../config/study.ts';
 import { readTable } from '../config/tables.ts';
 import { DeltaMdError } from '../pipeline/failures.ts';
-import { derivativePath, labelOf } from './derivatives.ts';
-import { readSteps, scalarstatsPath } from './publish.ts';
+import { sessionOutputs } from './outputs.ts';
+import { readSteps } from './publish.ts';
 import { hashFile, type StepRecord } from './store.ts';
 
 /** One session's number of one region, and what it was made of. */
@@ -46,21 +46,14 @@ export async function traceOf(study: Study, subject: string, roi: string): Promi
     throw new DeltaMdError('INPUT_MISSING', `${subject} has no finished results in ${study.output}`);
   const traces: Trace[] = [];
   for (const { label } of study.sessions) {
-    const { table } = await readTable(scalarstatsPath(study, subject, label));
+    const at = sessionOutputs(study, subject, label);
+    const { table } = await readTable(at.scalarstats);
     const row = table.rows.find(({ cells }) => cells['node'] === roi);
     if (!row)
       throw new DeltaMdError('INPUT_MISSING', `${subject} has no region ${roi}`, {
         remedy: `Regions: ${table.rows.map(({ cells }) => cells['node']).join(' ')}`,
       });
-    const map = derivativePath(study.output, {
-      subject,
-      session: label,
-      space: labelOf(study.template),
-      model: 'tensor',
-      param: 'md',
-      suffix: 'dwimap',
-      extension: '.nii.gz',
-    });
+    const { mdInTemplate: map } = at;
     const steps = behind(await hashFile(map), records);
     if (steps.length === 0)
       throw new DeltaMdError(

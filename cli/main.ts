@@ -27,6 +27,7 @@ const COMMANDS: Readonly<
   cancel: ['stop a running cohort', () => import('./commands/cancel.ts')],
   report: ['make tables, statistics and report again', () => import('./commands/report.ts')],
   stats: ['analyse a table by a plan, without images', () => import('./commands/stats.ts')],
+  export: ['results for FSL, SPM, R, SPSS and archives', () => import('./commands/export.ts')],
   logs: ["what a subject's steps print", () => import('./commands/logs.ts')],
   trace: ['every file and command behind one number', () => import('./commands/trace.ts')],
   cache: ['results by content: list, verify, clean', () => import('./commands/cache.ts')],
@@ -49,9 +50,19 @@ A first run on your own data:
 Exit codes: 0 done, 1 some subjects failed, 2 bad input or usage, 3 infrastructure`,
   );
 
-/** BIDS-Apps' older spelling works too: --participant_label. */
+/** What BIDS-Apps call some options. */
+const ALIASES: Readonly<Record<string, string>> = {
+  '--nprocs': '--n-cpus',
+  '--session-id': '--session-label',
+  '--skip-bids-validator': '--skip-bids-validation',
+};
+
+/** Their names work too, and their older spelling with underscores: --participant_label. */
 const argv = process.argv.map((word) =>
-  word.replace(/^--[a-z]+_[a-z_]+(?==|$)/, (flag) => flag.replace(/_/g, '-')),
+  word.replace(/^--[a-z]+[-_a-z]*(?==|$)/, (flag) => {
+    const dashed = flag.replace(/_/g, '-');
+    return ALIASES[dashed] ?? dashed;
+  }),
 );
 
 try {

@@ -14,6 +14,12 @@ export const temporalOption = () =>
     // The variables that secure a connection belong to the address of the environment (cli/temporal/tls.ts).
     .argParser((address) => (process.env['TEMPORAL_ADDRESS'] = address));
 
+export const filterOption = () =>
+  new Option(
+    '--bids-filter-file <file>',
+    "which sets to use, as fMRIPrep's filter files say it; retry needs it again (the study file's select stays)",
+  );
+
 export const cpusOption = () =>
   new Option('--n-cpus <n>', 'cores that steps may use together (default: all)').argParser(integer);
 export const memoryOption = () =>

@@ -229,20 +229,19 @@ export interface WriteOptions {
   qform?: Matrix4;
 }
 
-/** NIfTI-1 single-file bytes of an image (little-endian, sform and qform both set, code 1 = scanner). */
-export function encodeNifti(image: Image, options: WriteOptions = {}): Buffer {
+/** Bytes before the voxels: the header and no extension. */
+const VOXELS_AT = 352;
+
+/** The NIfTI-1 header of a single file (little-endian, sform and qform both set, code 1 = scanner). */
+export function encodeHeader(grid: Grid, volumes: number, options: WriteOptions = {}): Buffer {
   const { code, bytes } = STORED[options.type ?? 'float32'];
-  if (Math.max(...image.grid.dims, image.volumes) > 32767)
+  if (Math.max(...grid.dims, volumes) > 32767)
     throw new RangeError('NIfTI-1 holds no more than 32767 voxels or volumes along an axis');
-  if (image.data.length !== voxelCount(image.grid) * image.volumes)
-    throw new RangeError(
-      `${image.data.length} values do not fill ${image.grid.dims.join(' x ')} x ${image.volumes}`,
-    );
-  const out = Buffer.alloc(352 + image.data.length * bytes);
+  const out = Buffer.alloc(VOXELS_AT);
   const v = new DataView(out.buffer, out.byteOffset, out.byteLength);
   const le = true;
   v.setInt32(0, 348, le);
-  const dim = [image.volumes > 1 ? 4 : 3, ...image.grid.dims, image.volumes, 1, 1, 1];
+  const dim = [volumes > 1 ? 4 : 3, ...grid.dims, volumes, 1, 1, 1];
   for (const [i, n] of dim.entries()) v.setInt16(40 + 2 * i, n, le);
   if (options.intent) {
     for (const [i, p] of options.intent.parameters.entries()) v.setFloat32(56 + 4 * i, p, le);
@@ -250,12 +249,11 @@ export function encodeNifti(image: Image, options: WriteOptions = {}): Buffer {
   }
   v.setInt16(70, code, le);
   v.setInt16(72, 8 * bytes, le);
-  const qform = options.qform ?? image.grid.affine;
-  const { q, qfac } = quaternionOf({ ...image.grid, affine: qform });
-  const volumeSeconds = options.volumeSeconds ?? image.volumeSeconds ?? 1;
-  const pixdim = [qfac, ...image.grid.voxelSizes, volumeSeconds, 1, 1, 1];
+  const qform = options.qform ?? grid.affine;
+  const { q, qfac } = quaternionOf({ ...grid, affine: qform });
+  const pixdim = [qfac, ...grid.voxelSizes, options.volumeSeconds ?? 1, 1, 1, 1];
   for (const [i, p] of pixdim.entries()) v.setFloat32(76 + 4 * i, p, le);
-  v.setFloat32(108, 352, le);
+  v.setFloat32(108, VOXELS_AT, le);
   const { slope, inter } = options.codesOf ?? { slope: 1, inter: 0 };
   v.setFloat32(112, slope, le);
   v.setFloat32(116, inter, le);
@@ -266,21 +264,35 @@ export function encodeNifti(image: Image, options: WriteOptions = {}): Buffer {
   for (const [i, x] of q.entries()) v.setFloat32(256 + 4 * i, x, le);
   for (let r = 0; r < 3; r++) {
     v.setFloat32(268 + 4 * r, qform[4 * r + 3], le);
-    for (let c = 0; c < 4; c++) v.setFloat32(280 + 16 * r + 4 * c, image.grid.affine[4 * r + c], le);
+    for (let c = 0; c < 4; c++) v.setFloat32(280 + 16 * r + 4 * c, grid.affine[4 * r + c], le);
   }
   out.write('n+1\0', 344, 'latin1');
+  return out;
+}
+
+/** NIfTI-1 single-file bytes of an image. */
+export function encodeNifti(image: Image, options: WriteOptions = {}): Buffer {
+  const { code, bytes } = STORED[options.type ?? 'float32'];
+  if (image.data.length !== voxelCount(image.grid) * image.volumes)
+    throw new RangeError(
+      `${image.data.length} values do not fill ${image.grid.dims.join(' x ')} x ${image.volumes}`,
+    );
+  const volumeSeconds = options.volumeSeconds ?? image.volumeSeconds;
+  const header = encodeHeader(image.grid, image.volumes, { ...options, volumeSeconds });
+  const out = Buffer.alloc(VOXELS_AT + image.data.length * bytes);
+  header.copy(out);
   const n = image.data.length;
   const { data } = image;
-  if (code === 16) new Float32Array(out.buffer, out.byteOffset + 352, n).set(data);
+  if (code === 16) new Float32Array(out.buffer, out.byteOffset + VOXELS_AT, n).set(data);
   else if (code === 4) {
-    const target = new Int16Array(out.buffer, out.byteOffset + 352, n);
+    const target = new Int16Array(out.buffer, out.byteOffset + VOXELS_AT, n);
     for (let i = 0; i < n; i++) target[i] = Math.max(-32768, Math.min(32767, Math.round(data[i])));
   } else if (code === 8) {
-    const target = new Int32Array(out.buffer, out.byteOffset + 352, n);
+    const target = new Int32Array(out.buffer, out.byteOffset + VOXELS_AT, n);
     for (let i = 0; i < n; i++) target[i] = Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.round(data[i])));
-  } else if (code === 64) new Float64Array(out.buffer, out.byteOffset + 352, n).set(data);
+  } else if (code === 64) new Float64Array(out.buffer, out.byteOffset + VOXELS_AT, n).set(data);
   else {
-    for (let i = 0; i < n; i++) out[352 + i] = Math.max(0, Math.min(255, Math.round(data[i])));
+    for (let i = 0; i < n; i++) out[VOXELS_AT + i] = Math.max(0, Math.min(255, Math.round(data[i])));
   }
   return out;
 }

@@ -46,6 +46,8 @@ export interface StudyPlan {
   /** URL of the storage through which workers without a common folder hand files to each other. */
   readonly storage?: string;
   readonly sessions: SessionPlan;
+  /** Which sets to use, by entity, where the command line says so instead of the study file. */
+  readonly select?: Readonly<Record<string, readonly string[]>>;
   /** Direction labels a complete session holds, such as AP and PA. */
   readonly directions: readonly string[];
   readonly profile: Profile;

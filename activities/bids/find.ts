@@ -91,14 +91,15 @@ function listOf(sidecar: Sidecar, field: string): string[] {
 
 /**
  * Whom a fieldmap is for: by B0FieldIdentifier and B0FieldSource, else by IntendedFor (BIDS URI or path; the file name
- * decides, as datasets disagree on what the path is relative to), else for whoever is in its session.
+ * decides, as datasets disagree on what the path is relative to, and on .gz), else for whoever is in its session.
  */
 function assignment(sidecar: Sidecar, dwi: readonly Described[]): 'here' | 'elsewhere' | 'open' {
   const identifiers = listOf(sidecar, 'B0FieldIdentifier');
   const sources = dwi.flatMap((series) => listOf(series.sidecar, 'B0FieldSource'));
   if (identifiers.length > 0 && sources.length > 0)
     return identifiers.some((id) => sources.includes(id)) ? 'here' : 'elsewhere';
-  const intended = listOf(sidecar, 'IntendedFor').map((path) => path.slice(path.lastIndexOf('/') + 1));
+  const stem = (path: string) => path.slice(path.lastIndexOf('/') + 1).replace(/\.nii(\.gz)?$/, '');
+  const intended = listOf(sidecar, 'IntendedFor').map(stem);
   if (intended.length === 0) return 'open';
-  return dwi.some((series) => intended.includes(series.name.name)) ? 'here' : 'elsewhere';
+  return dwi.some((series) => intended.includes(stem(series.name.name))) ? 'here' : 'elsewhere';
 }

@@ -4,6 +4,7 @@ import { basename, join, relative, resolve } from 'node:path';
 import { type Gap, type Survey, type SurveyColumn, studyText } from '../../config/init.ts';
 import { isMissing, readTable } from '../../config/tables.ts';
 import { DeltaMdError } from '../../pipeline/failures.ts';
+import { dicomRemedy } from './dicom.ts';
 import { foldersIn, inheritanceLevels } from './files.ts';
 import { isNifti } from './names.ts';
 import { recordedDirection, recordedReadout } from './phase.ts';
@@ -21,7 +22,7 @@ async function surveyBids(bids: string, studyFolder: string): Promise<Survey> {
   const subjects = await foldersIn(bids, 'sub-');
   if (subjects.length === 0)
     throw new DeltaMdError('INPUT_MISSING', `${bids} holds no folder sub-...`, {
-      remedy: 'Name the folder that holds the sub- folders of the BIDS dataset',
+      remedy: (await dicomRemedy(bids)) ?? 'Name the folder that holds the sub- folders of the BIDS dataset',
     });
   const sessions: Record<string, number> = {};
   const gaps = new Map<string, Gap>();
@@ -37,7 +38,7 @@ async function surveyBids(bids: string, studyFolder: string): Promise<Survey> {
   }
   if (count === 0)
     throw new DeltaMdError('INPUT_MISSING', `${bids} holds no diffusion image (sub-*/.../dwi/*_dwi.nii.gz)`, {
-      remedy: 'Name a BIDS dataset with diffusion images',
+      remedy: (await dicomRemedy(bids)) ?? 'Name a BIDS dataset with diffusion images',
     });
   const path = relative(studyFolder, bids) || '.';
   return {

@@ -59,12 +59,15 @@ export function directionLabel({ entities }: BidsName): string | undefined {
   return entities['dir'] ?? /(?:^|[a-z0-9])(AP|PA|LR|RL)$/.exec(entities['acq'] ?? '')?.[1];
 }
 
-/** True where the name's entities are those asked for. A fieldmap without the entity serves all sets, so it stays. */
+/**
+ * True where the name's entities are those asked for; the empty label asks for names without the entity. A fieldmap
+ * without the entity serves all sets, so it stays.
+ */
 export function selected(name: BidsName, select: Readonly<Record<string, readonly string[]>>): boolean {
   const plain = (label: string) => label.replace(/^0+(?=\d+$)/, '');
   return Object.entries(select).every(([entity, labels]) => {
     const label = name.entities[entity];
-    if (label === undefined) return name.suffix !== 'dwi';
+    if (label === undefined) return name.suffix !== 'dwi' || labels.includes('');
     return labels.some((wanted) => plain(wanted) === plain(label));
   });
 }

@@ -6,6 +6,7 @@ import { type Roster, rosterOf, rowsOf, type SubjectRow } from '../../pipeline/r
 import { CommandError, EXIT } from '../exit-codes.ts';
 import {
   cpusOption,
+  filterOption,
   JSON_OPTION,
   memoryOption,
   studyArgument,
@@ -21,6 +22,7 @@ import { cohortId } from '../temporal/connect.ts';
 interface Options {
   failed?: boolean;
   from?: string;
+  bidsFilterFile?: string;
   workDir?: string;
   nCpus?: number;
   memMb?: number;
@@ -57,6 +59,7 @@ export function register(program: Command): void {
         'compute this step anew, and whatever rests on it, though results are there',
       ).choices(STEP_NAMES),
     )
+    .addOption(filterOption())
     .addOption(workDirOption())
     .addOption(cpusOption())
     .addOption(memoryOption())
@@ -79,7 +82,10 @@ Exit codes: 0 all done, 1 some subjects failed, 2 bad input, 3 infrastructure`,
       const study = await requireStudy(file, options.workDir);
       const named = subjects.map(withPrefix);
       const anew = options.from === undefined ? undefined : { from: options.from, order: randomUUID() };
-      const { plan, rows: planned } = await planRun(study, { nCpus: options.nCpus });
+      const { plan, rows: planned } = await planRun(study, {
+        nCpus: options.nCpus,
+        bidsFilterFile: options.bidsFilterFile,
+      });
       const result = await runToEnd(plan, options, out, async (host) => {
         if (await isRunning(host, study.study)) {
           const handle: CohortHandle = host.client.workflow.getHandle(cohortId(study.study));

@@ -6,6 +6,7 @@ import { CommandError, EXIT } from '../exit-codes.ts';
 import { forecast, sayForecast } from '../foresee.ts';
 import {
   cpusOption,
+  filterOption,
   integer,
   JSON_OPTION,
   memoryOption,
@@ -22,6 +23,7 @@ import { VERSION } from '../version.ts';
 interface Options {
   participantLabel?: string[];
   sessionLabel?: string;
+  bidsFilterFile?: string;
   workDir?: string;
   nCpus?: number;
   memMb?: number;
@@ -42,6 +44,7 @@ export function register(program: Command): void {
     .addArgument(studyArgument())
     .option('--participant-label <label...>', 'only these subjects, with or without sub-')
     .option('--session-label <label>', 'only this session: MD, no change')
+    .addOption(filterOption())
     .addOption(workDirOption())
     .addOption(cpusOption())
     .addOption(memoryOption())
