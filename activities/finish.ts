@@ -51,6 +51,9 @@ export const GROUP_FILES = {
   cohort: 'logs/cohort.json',
 } as const;
 
+/** With more subjects than this their pictures are on their own pages only: the report stays small. */
+const PICTURED = 12;
+
 /** MD of one subject, session and region, as read back from the outputs. */
 interface MdRow extends RoiRow {
   readonly label: string | null;
@@ -173,6 +176,7 @@ export async function finishCohort(
   for (const subject of done) {
     beat();
     md.push(...(await readMd(study, subject)));
+    if (done.length > PICTURED) continue;
     for (const { caption, png } of await picturesOf(study, subject))
       pictures.push({ subject, caption, pngBase64: png.toString('base64') });
   }
@@ -218,6 +222,7 @@ export async function finishCohort(
       ...Object.entries(tables).map(([name, { columns }]) => ({ name: `${name}.tsv`, columns })),
       ...(analysis ? [{ name: GROUP_FILES.statistics }] : []),
       ...(truth ? [{ name: GROUP_FILES.truth }] : []),
+      { name: GROUP_QC.table },
       { name: GROUP_FILES.cohort },
       { name: GROUP_FILES.references },
     ],

@@ -1,5 +1,5 @@
 /** Limits of image quality in a study file: do they name metrics, and on the side that is bad. */
-import { infoOf, LONGITUDINAL_METRICS, SESSION_METRICS } from '../activities/qc/dictionary.ts';
+import { infoOf, LONGITUDINAL_METRICS, SESSION_METRICS } from '../pipeline/qc/dictionary.ts';
 import { type Finding, suggestion } from './problems.ts';
 import type { QcSettings } from './schema.ts';
 

@@ -1,9 +1,9 @@
 /** The cohort's quality table: a row per subject and session. */
 import type { Study } from '../../config/study.ts';
+import { LONGITUDINAL_METRICS, SESSION_METRICS } from '../../pipeline/qc/dictionary.ts';
+import type { SubjectQc } from '../../pipeline/qc/types.ts';
 import { tsv } from '../derivatives.ts';
-import { LONGITUDINAL_METRICS, SESSION_METRICS } from './dictionary.ts';
 import { described } from './publish.ts';
-import type { SubjectQc } from './types.ts';
 
 /** Files of the group, below the output folder. */
 export const GROUP_QC = { table: 'group_qc.tsv', dictionary: 'group_qc.json' } as const;

@@ -52,48 +52,81 @@ export function protocolDifferences(
   ];
 }
 
-/** @param followupToBaseline FLIRT's matrix */
+/** Maps of one session, in its own space. */
+interface NativeMaps {
+  readonly fa: Image;
+  readonly md: Float32Array;
+  readonly mask: Float32Array;
+}
+
+async function nativeMaps({ fa, md, mask }: SessionMaps): Promise<NativeMaps> {
+  const read = async (file: FileRef) => (await readImage(file.path)).data;
+  return { fa: await readImage(fa.path), md: await read(md), mask: await read(mask) };
+}
+
+/** A session's maps on the grid of another. @param toReference FLIRT's matrix from the one to the other */
+function compareOn(reference: NativeMaps, moving: NativeMaps, toReference: Float64Array) {
+  const { grid } = reference.fa;
+  const from = moving.fa.grid;
+  const toSource = multiply(multiply(invert(voxelToFsl(from)), invert(toReference)), voxelToFsl(grid));
+  const moved = (data: Float32Array, interpolation: Interpolation) =>
+    resample(data, from.dims, grid, toSource, interpolation);
+  const mask = moved(moving.mask, 'nearest');
+  const [fa, md] = [moved(moving.fa.data, 'linear'), moved(moving.md, 'linear')];
+  const voxels = voxelsOf(reference.mask).filter((o) => mask[o] > 0);
+  const both = (tissue: string) =>
+    voxels.filter(
+      (o) => tissueOf(reference.fa.data[o], reference.md[o]) === tissue && tissueOf(fa[o], md[o]) === tissue,
+    );
+  const [white, grey, fluid] = [both('white'), both('grey'), both('fluid')];
+  const solid = Int32Array.from([...white, ...grey]);
+  const at = (map: Float32Array, where: Int32Array) => Float64Array.from(where, (o) => map[o]);
+  return {
+    correlation: correlation(reference.fa.data, fa, voxels),
+    dice: dice(reference.mask, mask),
+    icc: agreement(at(reference.md, solid), at(md, solid)),
+    fluidRatio: ratioOf(meanOf(at(reference.md, fluid)), meanOf(at(md, fluid))),
+    ...retest(reference.md, md, white),
+  };
+}
+
+/** Both known, or nothing. */
+function ofBoth(
+  a: number | null,
+  b: number | null,
+  combine: (a: number, b: number) => number,
+): number | null {
+  return a === null || b === null ? null : combine(a, b);
+}
+
+/**
+ * Interpolation smooths the map that is moved, which lowers its fluid and its white matter's contrast: levels are compared
+ * both ways, each session being moved once, and the mean of both is told.
+ * @param followupToBaseline FLIRT's matrix
+ */
 export async function pairMetrics(
   [first, second]: readonly [SessionMaps, SessionMaps],
   [a, b]: readonly [MeasuredSession, MeasuredSession],
   followupToBaseline: FileRef,
 ): Promise<{ metrics: Record<string, number | null>; notes: string[] }> {
-  const notes: string[] = [];
   const matrix = Float64Array.from((await readRows(followupToBaseline)).flat());
-  const reference = await readImage(first.fa.path);
-  const { grid } = reference;
-  const moved = async (file: FileRef, interpolation: Interpolation): Promise<Float32Array> => {
-    const image: Image = await readImage(file.path);
-    const toSource = multiply(multiply(invert(voxelToFsl(image.grid)), invert(matrix)), voxelToFsl(grid));
-    return resample(image.data, image.grid.dims, grid, toSource, interpolation);
-  };
-  const mask = (await readImage(first.mask.path)).data;
-  const otherMask = await moved(second.mask, 'nearest');
-  const voxels = voxelsOf(mask).filter((o) => otherMask[o] > 0);
-  const fa = reference.data;
-  const otherFa = await moved(second.fa, 'linear');
-  const md = (await readImage(first.md.path)).data;
-  const otherMd = await moved(second.md, 'linear');
-  const both = (tissue: string) =>
-    voxels.filter((o) => tissueOf(fa[o], md[o]) === tissue && tissueOf(otherFa[o], otherMd[o]) === tissue);
-  const [white, grey, fluid] = [both('white'), both('grey'), both('fluid')];
-  const solid = Int32Array.from([...white, ...grey]);
-  const { difference, variation } = retest(md, otherMd, white);
-  const at = (map: Float32Array, where: Int32Array) => Float64Array.from(where, (o) => map[o]);
+  const [baseline, followup] = [await nativeMaps(first), await nativeMaps(second)];
+  const there = compareOn(baseline, followup, matrix);
+  const back = compareOn(followup, baseline, invert(matrix));
   const differences = protocolDifferences(a.protocol, b.protocol);
-  notes.push(...differences.map((words) => `The sessions differ in ${words}.`));
-  const csf = ratioOf(meanOf(at(md, fluid)), meanOf(at(otherMd, fluid)));
+  const notes = differences.map((words) => `The sessions differ in ${words}.`);
+  const csf = ofBoth(there.fluidRatio, back.fluidRatio, (forth, back) => Math.sqrt(forth / back));
   // Another b value or number of directions changes the ratio of its own.
   const gain = differences.length === 0 ? ratioOf(a.gain, b.gain) : null;
   if (differences.length > 0) notes.push('The gain of b0s is not compared: the protocols differ.');
   const drift = (ratio: number | null) => (ratio === null ? null : 100 * Math.abs(ratio - 1));
   return {
     metrics: {
-      coregistration_corr: correlation(fa, otherFa, voxels),
-      coregistration_dice: dice(mask, otherMask),
-      md_wm_difference: difference,
-      md_wm_cv: variation,
-      md_icc: agreement(at(md, solid), at(otherMd, solid)),
+      coregistration_corr: there.correlation,
+      coregistration_dice: there.dice,
+      md_wm_difference: ofBoth(there.difference, back.difference, (forth, back) => (forth - back) / 2),
+      md_wm_cv: ofBoth(there.variation, back.variation, (forth, back) => (forth + back) / 2),
+      md_icc: ofBoth(there.icc, back.icc, (forth, back) => (forth + back) / 2),
       csf_md_ratio: csf,
       gain_ratio: gain,
       csf_md_drift: drift(csf),

@@ -12,13 +12,13 @@ import type { Study } from '../../config/study.ts';
 import { isMissing, readTable } from '../../config/tables.ts';
 import { readImage } from '../../imaging/nifti.ts';
 import type { SubjectMaps } from '../../pipeline/protocol.ts';
+import { CONFOUNDS, infoOf, LONGITUDINAL_METRICS, SESSION_METRICS } from '../../pipeline/qc/dictionary.ts';
+import type { MetricInfo, Metrics, SubjectQc } from '../../pipeline/qc/types.ts';
 import { derivativePath, tsv, writeInto, writeJsonInto } from '../derivatives.ts';
-import { CONFOUNDS, infoOf, LONGITUDINAL_METRICS, SESSION_METRICS } from './dictionary.ts';
 import { eddyQuad } from './eddy-quad.ts';
 import { pairMetrics } from './pair.ts';
 import { type MeasuredSession, measureSession } from './session.ts';
 import { coverageMetrics, similarityMetrics, type TemplateSpace, warpMetrics } from './template.ts';
-import type { MetricInfo, Metrics, SubjectQc } from './types.ts';
 
 /** A file of quality control; `session` null: without session level; undefined: of the subject. */
 export function qcPath(

@@ -24,9 +24,9 @@ import { shellsOf, weightedOf } from '../../imaging/qc/shells.ts';
 import type { Spread } from '../../imaging/qc/tensor-noise.ts';
 import { brainMetrics, tissueMetrics, tissueOf } from '../../imaging/qc/tissue.ts';
 import type { SessionMaps } from '../../pipeline/protocol.ts';
+import type { VolumeQc } from '../../pipeline/qc/types.ts';
 import { readRows, type Scheme, schemesOf } from './read.ts';
 import { acquisitionMetrics, gainOf, noiseQc, type SeriesQc, seriesQc, type Volumes } from './series.ts';
-import type { VolumeQc } from './types.ts';
 
 /** All that was measured of a session's own images. */
 export interface MeasuredSession {

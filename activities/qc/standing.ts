@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import type { QcSettings } from '../../config/schema.ts';
 import type { Study } from '../../config/study.ts';
 import type { Decision, Flagged } from '../../pipeline/decisions.ts';
+import { DEFAULT_THRESHOLDS, type Threshold } from '../../pipeline/qc/thresholds.ts';
+import type { SubjectQc } from '../../pipeline/qc/types.ts';
 import { lastDecisions, readDecisions } from './decisions.ts';
 import { readSubjectQc } from './publish.ts';
-import { DEFAULT_THRESHOLDS, type Threshold } from './thresholds.ts';
-import type { SubjectQc } from './types.ts';
 import { LEVELS, type SubjectVerdict, verdictsOf } from './verdicts.ts';
 
 /** A subject's verdict with what came of it. */

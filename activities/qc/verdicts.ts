@@ -2,10 +2,11 @@
  * From metrics to verdicts, in words: each figure against its limits, and against the cohort. A pair of sessions is held to
  * limits like a session: drift of fluid MD and of the gain, and protocols that differ, are metrics of the pair. Pure.
  */
+
+import { infoOf } from '../../pipeline/qc/dictionary.ts';
+import { crossings, type Threshold } from '../../pipeline/qc/thresholds.ts';
+import type { MetricInfo, Metrics, SubjectQc } from '../../pipeline/qc/types.ts';
 import { quantile } from '../../statistics/descriptive.ts';
-import { infoOf } from './dictionary.ts';
-import { crossings, type Threshold } from './thresholds.ts';
-import type { MetricInfo, Metrics, SubjectQc } from './types.ts';
 
 /** From good to bad. */
 export const LEVELS = ['pass', 'warn', 'exclude'] as const;

@@ -8,8 +8,8 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { crossings } from '../../activities/qc/thresholds.ts';
 import { buildPhantom } from '../../imaging/phantom/index.ts';
+import { crossings } from '../../pipeline/qc/thresholds.ts';
 import { DEFECTS, type Defect, type Measured, measureSubject } from './subject.ts';
 import { detectionTable, tableText } from './table.ts';
 

@@ -1,5 +1,5 @@
 /** The confusion table of defects. */
-import { crossings } from '../../activities/qc/thresholds.ts';
+import { crossings } from '../../pipeline/qc/thresholds.ts';
 import { DEFECTS, type Defect, type Measured, type Metrics } from './subject.ts';
 
 export interface DetectionRow {

@@ -3,7 +3,6 @@
  * correction. `npm run qc:detection` has the whole chain and more subjects.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { crossings } from '../../activities/qc/thresholds.ts';
 import { fitMaps } from '../../containers/toolkit/dtifit/maps.ts';
 import { Threads } from '../../containers/toolkit/threads.ts';
 import { voxelCount } from '../../imaging/image.ts';
@@ -13,6 +12,7 @@ import { TISSUES } from '../../imaging/phantom/template.ts';
 import { checkGradients } from '../../imaging/qc/gradient-check.ts';
 import { voxelsOf } from '../../imaging/qc/numbers.ts';
 import { brainMetrics } from '../../imaging/qc/tissue.ts';
+import { crossings } from '../../pipeline/qc/thresholds.ts';
 import {
   addSpike,
   copySession,

@@ -1,11 +1,9 @@
 /** Each metric of quality control against what is true. */
 import { describe, expect, it } from 'vitest';
-import { infoOf, LONGITUDINAL_METRICS, SESSION_METRICS } from '../../activities/qc/dictionary.ts';
 import { eddyQuad } from '../../activities/qc/eddy-quad.ts';
 import { protocolDifferences } from '../../activities/qc/pair.ts';
 import { schemesOf } from '../../activities/qc/read.ts';
 import type { MeasuredSession } from '../../activities/qc/session.ts';
-import { crossings, DEFAULT_THRESHOLDS, isBeyond } from '../../activities/qc/thresholds.ts';
 import { gridFromAffine, type Image, voxelCount } from '../../imaging/image.ts';
 import { randomStream } from '../../imaging/phantom/random.ts';
 import { gradientScheme } from '../../imaging/phantom/scanner.ts';
@@ -33,6 +31,8 @@ import { shellsOf } from '../../imaging/qc/shells.ts';
 import { badSlices } from '../../imaging/qc/slices.ts';
 import { b0Snr, tensorNoise } from '../../imaging/qc/tensor-noise.ts';
 import { brainMetrics, tissueMetrics } from '../../imaging/qc/tissue.ts';
+import { infoOf, LONGITUDINAL_METRICS, SESSION_METRICS } from '../../pipeline/qc/dictionary.ts';
+import { crossings, DEFAULT_THRESHOLDS, isBeyond } from '../../pipeline/qc/thresholds.ts';
 
 const grid = (nx: number, ny: number, nz: number, x = -2) =>
   gridFromAffine([nx, ny, nz], Float64Array.of(x, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1));

@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { reasonText, standingOf, thresholdsOf } from '../../activities/qc/standing.ts';
-import { DEFAULT_THRESHOLDS } from '../../activities/qc/thresholds.ts';
-import type { Metrics, SubjectQc } from '../../activities/qc/types.ts';
 import { verdictsOf } from '../../activities/qc/verdicts.ts';
 import type { Decision } from '../../pipeline/decisions.ts';
+import { DEFAULT_THRESHOLDS } from '../../pipeline/qc/thresholds.ts';
+import type { Metrics, SubjectQc } from '../../pipeline/qc/types.ts';
 
 const rules = { thresholds: DEFAULT_THRESHOLDS, mad: 3.5 };
 

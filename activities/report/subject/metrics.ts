@@ -1,7 +1,7 @@
 /** Quality metrics of a subject as tables: values, limits, and the place in the cohort. */
-import { infoOf } from '../../qc/dictionary.ts';
-import type { Threshold } from '../../qc/thresholds.ts';
-import type { Metrics, SubjectQc } from '../../qc/types.ts';
+import { infoOf } from '../../../pipeline/qc/dictionary.ts';
+import type { Threshold } from '../../../pipeline/qc/thresholds.ts';
+import type { Metrics, SubjectQc } from '../../../pipeline/qc/types.ts';
 import type { Reason } from '../../qc/verdicts.ts';
 import { type Column, type Html, html, table } from '../markup.ts';
 import { strip } from './strip.ts';

@@ -1,10 +1,10 @@
 /** A subject's page: whether its data are good, in one HTML file that needs nothing else. */
 import { createHash } from 'node:crypto';
 import type { RoiLabel } from '../../../config/study.ts';
+import type { Threshold } from '../../../pipeline/qc/thresholds.ts';
+import type { SubjectQc } from '../../../pipeline/qc/types.ts';
 import type { PublishedStep } from '../../published.ts';
 import type { Standing } from '../../qc/standing.ts';
-import type { Threshold } from '../../qc/thresholds.ts';
-import type { SubjectQc } from '../../qc/types.ts';
 import * as format from '../format.ts';
 import { type Html, html, trusted } from '../markup.ts';
 import { CSS } from '../style.ts';

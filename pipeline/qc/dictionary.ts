@@ -385,8 +385,8 @@ const NUMBERED: readonly (readonly [RegExp, (n: string, part: string) => MetricI
 
 /** What a metric means; undefined for a name that is none. */
 export function infoOf(name: string): MetricInfo | undefined {
-  const fixed = SESSION_METRICS[name] ?? LONGITUDINAL_METRICS[name] ?? CONFOUNDS[name];
-  if (fixed) return fixed;
+  for (const fixed of [SESSION_METRICS, LONGITUDINAL_METRICS, CONFOUNDS])
+    if (Object.hasOwn(fixed, name)) return fixed[name];
   for (const [pattern, info] of NUMBERED) {
     const match = pattern.exec(name);
     if (match) return info(match[1], match[2] ?? '');
