@@ -183,7 +183,7 @@ export class EngineRuntime implements Runtime {
             if (!running) return;
             throw new DeltaMdError('RUNTIME_UNAVAILABLE', `the ${this.kind} engine was restarted meanwhile`);
           }
-          const now = await useOf(container);
+          const now = await this.#ask(useOf(container));
           use.bytes = Math.max(use.bytes, now.bytes);
           use.cpuSeconds = Math.max(use.cpuSeconds, now.cpuSeconds);
         }

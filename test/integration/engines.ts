@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { execa } from 'execa';
 import { connect, type EngineKind } from '../../containers/engine.ts';
@@ -101,11 +102,15 @@ export async function startEngine(kind: EngineKind): Promise<PrivateEngine> {
           ],
         ];
   const docker = connect(kind, socket);
+  // An engine that was killed may leave a socket that takes connections and never answers.
   const isUp = () =>
-    docker.ping().then(
-      () => true,
-      () => false,
-    );
+    Promise.race([
+      docker.ping().then(
+        () => true,
+        () => false,
+      ),
+      sleep(5000, false),
+    ]);
   let pid: number | undefined;
   const engine: PrivateEngine = {
     docker,
