@@ -22,14 +22,16 @@ export interface Trace {
   readonly scans: readonly { readonly path: string; readonly sha256: string }[];
 }
 
+/** Key of the result that an input is of, if it is one: results lie in folders named by their keys. */
+const keyOfFolder = (path: string) => basename(dirname(path));
+
 /** Records behind the content `sha256`, each once, a step after those it builds on. */
 function behind(sha256: string, records: readonly StepRecord[]): StepRecord[] {
   const byKey = new Map(records.map((record) => [record.key, record]));
   const out = new Set<StepRecord>();
   const visit = (record: StepRecord | undefined): void => {
     if (!record || out.has(record)) return;
-    // Results lie in folders named by their keys.
-    for (const input of Object.values(record.inputs)) visit(byKey.get(basename(dirname(input.path))));
+    for (const input of Object.values(record.inputs)) visit(byKey.get(keyOfFolder(input.path)));
     out.add(record);
   };
   visit(records.find((record) => Object.values(record.outputs).some((made) => made.sha256 === sha256)));
@@ -63,11 +65,12 @@ export async function traceOf(study: Study, subject: string, roi: string): Promi
           remedy: `Make it again: delta-md retry ${subject}`,
         },
       );
-    const made = new Set(steps.flatMap((step) => Object.values(step.outputs).map((file) => file.sha256)));
+    // Not by content: gradients that eddy did not turn are the same before and after it.
+    const made = new Set(steps.map(({ key }) => key));
     const scans = new Map(
       steps.flatMap((step) =>
         Object.values(step.inputs)
-          .filter((input) => !made.has(input.sha256))
+          .filter((input) => !made.has(keyOfFolder(input.path)))
           .map((input) => [input.sha256, input] as const),
       ),
     );

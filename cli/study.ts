@@ -30,7 +30,7 @@ export async function requireStudyFile(file: string, workDir?: string): Promise<
 }
 
 /** Passes a result on; a failure that is the user's to mend becomes words and an exit code. */
-async function orSay<T>(work: Promise<T>): Promise<T> {
+export async function orSay<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {

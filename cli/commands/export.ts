@@ -2,12 +2,12 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { exportStudy } from '../../activities/export/index.ts';
 import { named } from '../../activities/failures.ts';
-import { DeltaMdError } from '../../pipeline/failures.ts';
+import { standings } from '../../activities/qc/standing.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { JSON_OPTION, studyArgument } from '../options.ts';
 import { output } from '../output.ts';
 import { lastRows } from '../results.ts';
-import { requireStudy } from '../study.ts';
+import { orSay, requireStudy } from '../study.ts';
 import { VERSION } from '../version.ts';
 
 interface Options {
@@ -25,7 +25,7 @@ export function register(program: Command): void {
   program
     .command('export')
     .description(
-      "Writes a finished cohort for other programs: maps in template space stacked for FSL's randomise, with design and mask; regional tables as CSV for R and SPSS; RO-Crate and PROV for archives. All three, or those asked for.",
+      "Writes a finished cohort for other programs: maps in template space stacked for FSL's randomise, with design and mask; regional tables as CSV for R and SPSS; RO-Crate and PROV for archives. All three, or those asked for. Subjects that the study file or quality control excludes are left out.",
     )
     .addArgument(studyArgument())
     .requiredOption('--to <folder>', 'new folder to write to; it appears whole, at the end')
@@ -50,26 +50,27 @@ Exit codes: 0 done, 2 bad input or usage`,
       const out = output(options.json);
       const study = await requireStudy(file);
       const rows = await lastRows(study.output);
-      const subjects = (rows ?? [])
+      const finished = (rows ?? [])
         .filter(({ subject, status }) => status === 'done' && study.exclude[subject] === undefined)
         .map(({ subject }) => subject)
         .sort();
+      const all = await orSay(standings(study, finished));
+      const subjects = all.filter(({ excluded }) => excluded === undefined).map(({ subject }) => subject);
+      for (const { subject, excluded } of all)
+        if (excluded !== undefined) out.say(`${subject} is ${excluded}`);
       if (subjects.length === 0)
-        throw new CommandError('This study has no finished subject yet: delta-md run', EXIT.badInput);
+        throw new CommandError('This study has no finished subject to export: delta-md run', EXIT.badInput);
       const { maps, tables, crate } = options;
-      const all = !maps && !tables && !crate;
-      const parts = { maps: all || !!maps, tables: all || !!tables, crate: all || !!crate };
+      const isWhole = !maps && !tables && !crate;
+      const parts = { maps: isWhole || !!maps, tables: isWhole || !!tables, crate: isWhole || !!crate };
       const { covariates = [], spm = false, force = false } = options;
       if (!parts.maps && (spm || covariates.length > 0))
         throw new CommandError('--spm and --covariates are of the maps: add --maps', EXIT.badInput);
       const to = resolve(options.to);
       const say = (what: string) => out.say(`${what} of ${subjects.length} subjects ...`);
-      const result = await named({}, () =>
-        exportStudy(study, subjects, { to, parts, covariates, spm, force }, VERSION, say),
-      ).catch((error) => {
-        if (!(error instanceof DeltaMdError)) throw error;
-        throw new CommandError(`${error.message}\n    ${error.failure.remedy}`, EXIT.badInput);
-      });
+      const result = await orSay(
+        named({}, () => exportStudy(study, subjects, { to, parts, covariates, spm, force }, VERSION, say)),
+      );
       for (const { path, description } of result.files) {
         if (!path.startsWith('maps/spm/')) out.say(`  ${path}: ${description}`);
       }

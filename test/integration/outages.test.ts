@@ -27,7 +27,9 @@ import {
 } from './harness.ts';
 import { type Server, startServer } from './server.ts';
 
-const OUTER_ADDRESS = '10.231.77.1';
+/** Of this run alone: one that was killed may have left its interfaces behind. */
+const SUBNET = `10.231.${process.pid % 256}`;
+const OUTER_ADDRESS = `${SUBNET}.1`;
 const isRoot = process.getuid?.() === 0;
 const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
 /** Longer than a heartbeat may be missing, so that the server gives the step to another worker. */
@@ -152,7 +154,7 @@ describe('outages', () => {
         run('ip', 'link', 'set', inner, 'netns', namespace);
         run('ip', 'addr', 'add', `${OUTER_ADDRESS}/30`, 'dev', outer);
         run('ip', 'link', 'set', outer, 'up');
-        run('ip', 'netns', 'exec', namespace, 'ip', 'addr', 'add', '10.231.77.2/30', 'dev', inner);
+        run('ip', 'netns', 'exec', namespace, 'ip', 'addr', 'add', `${SUBNET}.2/30`, 'dev', inner);
         run('ip', 'netns', 'exec', namespace, 'ip', 'link', 'set', inner, 'up');
         await delay(study, { eddy: CUT_SECONDS * 1000 });
         // The server listens on the loopback interface only; the relay is its door to the other network.

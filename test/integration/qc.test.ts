@@ -144,6 +144,15 @@ describe('a cohort with a gate', () => {
     expect(await decisions()).toHaveLength(1 + subjects.length);
   });
 
+  it('export leaves out whom it excluded, and says so', async () => {
+    const to = join(study.root, 'exported');
+    const { code, stderr } = await deltaMd('export', study.file, '--to', to, '--maps', '--json');
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('sub-03 is excluded by QC: ghost');
+    const exported = (await readFile(join(to, 'maps', 'subjects.txt'), 'utf8')).trim().split('\n');
+    expect(exported).toEqual(subjects.filter((subject) => subject !== 'sub-03'));
+  });
+
   it('is over: later decisions go to the file, and the report uses them', async () => {
     const words = ['--include', 'the ghost is outside', '--reviewer', 'A. Weber', '--json'];
     const again = await deltaMd('qc', study.file, 'sub-03', ...words, ...here());
