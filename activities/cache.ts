@@ -1,7 +1,7 @@
 /** The store of results as a whole: what it holds, whether it is sound, what nobody needs any more. */
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { readSteps } from './publish.ts';
+import { readSteps } from './published.ts';
 import { hashFile, type StepRecord } from './store.ts';
 
 /** Results of one step. */

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { Study } from '../config/study.ts';
 import { writeInto, writeJsonInto } from './derivatives.ts';
 import { RAW } from './outputs.ts';
-import { readSteps } from './publish.ts';
+import { readSteps } from './published.ts';
 
 /** Tools of one version, and what ran them. */
 export interface ToolUse {

@@ -11,7 +11,8 @@ import { Exchange } from './exchange.ts';
 import { finishCohort, type GroupResult } from './finish.ts';
 import { studyIn, studyOf } from './plan.ts';
 import { prepareSession } from './prepare.ts';
-import { publishSubject, resultsOf, type SubjectSummary } from './publish.ts';
+import { publishSubject, resultsOf } from './publish.ts';
+import type { SubjectSummary } from './published.ts';
 import { recordDecision } from './qc/decisions.ts';
 import { awaiting, standings } from './qc/standing.ts';
 import { type Recalled, recallSubject } from './recall.ts';
@@ -20,7 +21,7 @@ import { runtimeFor } from './runtimes.ts';
 import { storageAt } from './storage/storage.ts';
 
 export type { GroupResult } from './finish.ts';
-export type { SubjectSummary } from './publish.ts';
+export type { SubjectSummary } from './published.ts';
 export type { Recalled } from './recall.ts';
 export type { StepResult } from './run-step.ts';
 

@@ -22,8 +22,6 @@ import { hashFile } from './store.ts';
 import { pageOf, writeSubjectPages } from './subject-page.ts';
 import { isThere } from './whole-file.ts';
 
-export { picturesOf, readSteps, readSummary, type SubjectSummary } from './published.ts';
-
 export const SCALARSTATS_COLUMNS = [
   'node',
   'index',
@@ -164,7 +162,7 @@ export async function publishSubject(
     await writeJsonInto(sidecarOf(path), about.get(path));
   }
   beat();
-  const quality = await publishQc(study, subject, maps, plan.template.path, beat);
+  const quality = await publishQc(study, subject, maps, { template, labels }, beat);
   await drawSubject(study, subject, maps, { template, labels, change }, beat);
 
   await writeJsonInto(stepsPath(study.output, subject), await stepsOf(maps));

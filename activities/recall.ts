@@ -3,7 +3,8 @@ import type { Study } from '../config/study.ts';
 import { processSubject } from '../pipeline/protocol.ts';
 import type { StudyPlan } from '../pipeline/study.ts';
 import { type LookedFor, lookingHands } from './look.ts';
-import { hasPublished, isPublished, publicationKey, readSummary, type SubjectSummary } from './publish.ts';
+import { hasPublished, isPublished, publicationKey } from './publish.ts';
+import { readSummary, type SubjectSummary } from './published.ts';
 import { observeResult } from './telemetry.ts';
 
 /** A step whose result was there. */

@@ -4,7 +4,7 @@ import type { Study } from '../config/study.ts';
 import { readTable } from '../config/tables.ts';
 import { DeltaMdError } from '../pipeline/failures.ts';
 import { sessionOutputs } from './outputs.ts';
-import { readSteps } from './publish.ts';
+import { readSteps } from './published.ts';
 import { hashFile, type StepRecord } from './store.ts';
 
 /** One session's number of one region, and what it was made of. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
-import { readSteps } from '../activities/publish.ts';
+import { readSteps } from '../activities/published.ts';
 import type { Beat } from '../activities/run-step.ts';
 import { Store } from '../activities/store.ts';
 import type { StudySettings } from '../config/study.ts';

@@ -9,7 +9,8 @@ import { isMissing, readTable, type Table } from '../../config/tables.ts';
 import { DeltaMdError } from '../../pipeline/failures.ts';
 import { toolsUsed } from '../dataset-description.ts';
 import { GROUP_FILES } from '../finish.ts';
-import { readSteps } from '../publish.ts';
+import { readSteps } from '../published.ts';
+import type { RoiRow } from '../report/types.ts';
 import { hashFile, type StepRecord } from '../store.ts';
 import { CRATE_FILE, type Derivation, PROV_FILE, provenance, roCrate } from './crate.ts';
 import { groupDesign } from './design.ts';
@@ -22,7 +23,6 @@ import {
   longTable,
   type Person,
   type RegionalChange,
-  type RegionalMd,
   rReader,
   spssReader,
   tableText,
@@ -172,7 +172,7 @@ async function exportTables(study: Study, people: readonly Person[], folder: str
   };
   const rois = await rowsOf(GROUP_FILES.rois);
   const md = rois.cells.map(
-    (row): RegionalMd => ({
+    (row): RoiRow => ({
       subject: row['participant_id'],
       session: row['session'],
       roi: row['roi'],

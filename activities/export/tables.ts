@@ -3,6 +3,8 @@
  * CSV rather than .sav: it needs no library, and both programs read it with the types the readers state.
  */
 
+import type { RoiRow } from '../report/types.ts';
+
 /** Cells by column; null: missing, an empty cell. */
 export type Row = Readonly<Record<string, string | number | null>>;
 
@@ -18,17 +20,6 @@ export interface ExportTable {
   readonly name: string;
   readonly variables: readonly Variable[];
   readonly rows: readonly Row[];
-}
-
-/** One value of one region, as the group's tables have it. */
-export interface RegionalMd {
-  readonly subject: string;
-  readonly session: string;
-  readonly roi: string;
-  readonly md: number | null;
-  readonly voxels: number;
-  readonly coverage: number;
-  readonly flagged: boolean;
 }
 
 export interface RegionalChange {
@@ -50,10 +41,7 @@ const variable = (name: string, description: string, units = ''): Variable => ({
 const FLAGGED = '1: below the coverage the study asks for, left out of the statistics; 0: used';
 
 /** A row per subject, session and region. */
-export function longTable(
-  md: readonly RegionalMd[],
-  groupOf: (subject: string) => string | null,
-): ExportTable {
+export function longTable(md: readonly RoiRow[], groupOf: (subject: string) => string | null): ExportTable {
   return {
     name: 'roi_md_long',
     variables: [
@@ -115,7 +103,7 @@ function variableName(text: string): string {
  */
 export function wideTable(
   people: readonly Person[],
-  md: readonly RegionalMd[],
+  md: readonly RoiRow[],
   changes: readonly RegionalChange[],
 ): ExportTable {
   const taken = new Set<string>();

@@ -88,18 +88,18 @@ function sliceFile({ slices }: MeasuredSession): object | undefined {
 
 /**
  * Measures a subject's sessions and writes what was found.
- * @param templatePath the template the maps were registered to
+ * @param template that the maps were registered to  @param labels regions on its grid
  */
 export async function publishQc(
   study: Study,
   subject: string,
   maps: SubjectMaps,
-  templatePath: string,
+  { template, labels }: Pick<TemplateSpace, 'template' | 'labels'>,
   beat: () => void,
 ): Promise<SubjectQc> {
   const space: TemplateSpace = {
-    template: await readImage(templatePath),
-    labels: await readImage(study.rois.image),
+    template,
+    labels,
     regions: study.rois.labels.map(({ index }) => index),
   };
   const measured: MeasuredSession[] = [];

@@ -7,13 +7,12 @@ import { LEVELS, type Level } from '../../activities/qc/verdicts.ts';
 import { isThere } from '../../activities/whole-file.ts';
 import type { Study } from '../../config/study.ts';
 import type { Verdict } from '../../pipeline/decisions.ts';
-import { DeltaMdError } from '../../pipeline/failures.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { JSON_OPTION, studyArgument, temporalOption, workDirOption } from '../options.ts';
 import { type Output, output } from '../output.ts';
 import { decide, outcomeOf, withCohort, worstFirst } from '../review.ts';
 import { serveReview } from '../review-page.ts';
-import { requireStudy, withPrefix } from '../study.ts';
+import { orSay, requireStudy, withPrefix } from '../study.ts';
 import { waitingAt } from '../watch.ts';
 
 interface Options {
@@ -63,10 +62,7 @@ async function standingsOf(study: Study): Promise<Standing[]> {
   const subjects = await publishedSubjects(study);
   if (subjects.length === 0)
     throw new CommandError('No subject of this study has results yet: delta-md run', EXIT.badInput);
-  return standings(study, subjects).catch((error) => {
-    if (!(error instanceof DeltaMdError)) throw error;
-    throw new CommandError(`${error.message}\n    ${error.failure.remedy}`, EXIT.badInput);
-  });
+  return orSay(standings(study, subjects));
 }
 
 function reviewerOf({ reviewer }: Options): string {

@@ -1,11 +1,9 @@
 import type { Command } from 'commander';
 import { traceOf } from '../../activities/trace.ts';
-import { DeltaMdError } from '../../pipeline/failures.ts';
 import { sessionName } from '../../pipeline/study.ts';
-import { CommandError, EXIT } from '../exit-codes.ts';
 import { JSON_OPTION, studyArgument } from '../options.ts';
 import { columns, output } from '../output.ts';
-import { requireStudy, withPrefix } from '../study.ts';
+import { orSay, requireStudy, withPrefix } from '../study.ts';
 
 const brief = (sha256: string) => sha256.slice(0, 12);
 
@@ -31,10 +29,7 @@ Exit codes: 0 done, 2 no such result, or a published file is not the one that wa
     .action(async (file: string, subject: string, region: string, options: { json?: boolean }) => {
       const out = output(options.json);
       const study = await requireStudy(file);
-      const traces = await traceOf(study, withPrefix(subject), region).catch((error) => {
-        if (!(error instanceof DeltaMdError)) throw error;
-        throw new CommandError(`${error.message}\n    ${error.failure.remedy}`, EXIT.badInput);
-      });
+      const traces = await orSay(traceOf(study, withPrefix(subject), region));
       for (const { session, roi, md, coverage, map, steps, scans } of traces) {
         const value = md === null ? 'no data' : `${(md * 1e3).toFixed(5)}e-3 mm2/s`;
         out.say(

@@ -13,7 +13,7 @@ import { Threads } from '../../containers/toolkit/threads.ts';
 import { identity } from '../../imaging/affine.ts';
 import { formatBvals, formatBvecs } from '../../imaging/gradients.ts';
 import { voxelCount } from '../../imaging/image.ts';
-import { writeImage } from '../../imaging/nifti.ts';
+import { readImage, writeImage } from '../../imaging/nifti.ts';
 import { buildPhantom, simulateSession } from '../../imaging/phantom/index.ts';
 import type { SessionInTemplate, SubjectMaps } from '../../pipeline/protocol.ts';
 import { CONFOUNDS } from '../../pipeline/qc/dictionary.ts';
@@ -131,7 +131,13 @@ beforeAll(async () => {
       minimumCoverage: 0.5,
     },
   } as unknown as Study;
-  written = await publishQc(study, 'sub-01', maps, at('fa.nii.gz').path, () => {});
+  written = await publishQc(
+    study,
+    'sub-01',
+    maps,
+    { template: await readImage(at('fa.nii.gz').path), labels: await readImage(study.rois.image) },
+    () => {},
+  );
 }, 60_000);
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
